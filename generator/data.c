@@ -1,0 +1,160 @@
+/* data: Tiny's own files: templates, runtime, parts. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data.h"
+#include "fail.h"
+
+static char root[PATH_MAX];
+
+static bool
+is_data(const char *folder) {
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/runtime/svr.h", folder);
+    if (access(path, R_OK) < 0)
+        return false;
+    return realpath(folder, root) != NULL;
+}
+
+int
+data_find(void) {
+    char program[PATH_MAX], folder[PATH_MAX + 16];
+    const char *told = getenv("TINY_DATADIR");
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[length < 0 ? 0 : length] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash)
+        *slash = '\0';
+    snprintf(folder, sizeof folder, "%s/../share/tiny", program);
+    if (told)
+        return is_data(told) ? 0
+                             : fail("TINY_DATADIR: %s has no Tiny in it", told);
+    if (is_data(folder) ||
+        (strcmp(program, BUILD_DIR) == 0 && is_data(SRC_DIR)) ||
+        is_data(DATA_DIR))
+        return 0;
+    return fail("Tiny's own files are neither in %s nor in %s; set "
+                "TINY_DATADIR",
+                folder, DATA_DIR);
+}
+
+const char *
+data_path(const char *format, ...) {
+    static char path[PATH_MAX * 2];
+    va_list args;
+    int used = snprintf(path, sizeof path, "%s/", root);
+    va_start(args, format);
+    vsnprintf(path + used, sizeof path - (size_t)used, format, args);
+    va_end(args);
+    return path;
+}
+
+static int
+walk(const char *folder, const char *below,
+     int (*visit)(const char *path, void *arg), void *arg) {
+    struct dirent **entries;
+    int n =
+        scandir(data_path("%s/%s", folder, below), &entries, NULL, alphasort);
+    int result = n < 0 ? fail("%s: %s", data_path("%s/%s", folder, below),
+                              strerror(errno))
+                       : 0;
+    for (int i = 0; i < n; i++) {
+        char path[PATH_MAX];
+        struct stat file;
+        const char *name = entries[i]->d_name;
+        snprintf(path, sizeof path, "%s%s%s", below, *below ? "/" : "", name);
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || result < 0 ||
+            stat(data_path("%s/%s", folder, path), &file) < 0)
+            ;
+        else if (S_ISDIR(file.st_mode))
+            result = walk(folder, path, visit, arg);
+        else
+            result = visit(path, arg);
+        free(entries[i]);
+    }
+    if (n >= 0)
+        free(entries);
+    return result;
+}
+
+int
+data_list(const char *folder, int (*visit)(const char *path, void *arg),
+          void *arg) {
+    return walk(folder, "", visit, arg);
+}
+
+char *
+data_read(const char *path, size_t *size) {
+    char *text = NULL, bytes[8192];
+    size_t got;
+    FILE *file = fopen(path, "re");
+    FILE *out = file ? open_memstream(&text, size) : NULL;
+    while (out && (got = fread(bytes, 1, sizeof bytes, file)) > 0)
+        fwrite(bytes, 1, got, out);
+    bool failed = !out || ferror(file);
+    if (out && fclose(out) != 0)
+        failed = true;
+    if (failed)
+        fail("%s: %s", path, strerror(errno));
+    if (file)
+        fclose(file);
+    if (!failed)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* Lists the names in a folder of Tiny's that end so, without the ending. */
+static char **
+names(const char *folder, const char *ending) {
+    struct dirent **entries;
+    int n = scandir(data_path("%s", folder), &entries, NULL, alphasort);
+    char **list = calloc((size_t)(n < 0 ? 0 : n) + 1, sizeof *list);
+    size_t used = 0;
+    for (int i = 0; i < n; i++) {
+        char *name = entries[i]->d_name;
+        size_t length = strlen(name), tail = strlen(ending);
+        if (list && length > tail && strcmp(name + length - tail, ending) == 0)
+            list[used++] = strndup(name, length - tail);
+        free(entries[i]);
+    }
+    if (n >= 0)
+        free(entries);
+    return list;
+}
+
+char **
+data_parts(void) {
+    return names("parts", ".h");
+}
+
+char **
+data_templates(void) {
+    return names("templates", ".txt");
+}
+
+char *
+data_about(bool part, const char *name) {
+    size_t size;
+    char *text = data_read(part ? data_path("parts/%s.h", name)
+                                : data_path("templates/%s.txt", name),
+                           &size);
+    if (!text)
+        return NULL;
+    text[strcspn(text, "\n")] = '\0';
+    char *from = part ? strchr(text, ':') : NULL;
+    char *end = part ? strstr(text, " */") : NULL;
+    if (end)
+        *end = '\0';
+    char *about = strdup(from ? from + 2 : text);
+    free(text);
+    return about;
+}

@@ -1,0 +1,34 @@
+/* data: Tiny's own files: templates, runtime, parts. */
+#ifndef DATA_H
+#define DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* data_find finds the folder that has them: $TINY_DATADIR, ../share/tiny beside
+ * the program, the source tree when run from the build tree, the configured
+ * place. Returns 0 or -1, having said why. */
+int data_find(void);
+
+/* data_path is the path of a file of Tiny's; valid until the next call. */
+const char *data_path(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* data_list calls `visit` for each regular file below a folder of Tiny's, in
+ * the order of their names, with the path from there. */
+int data_list(const char *folder, int (*visit)(const char *path, void *arg),
+              void *arg);
+
+/* data_read returns a file's content, NUL-terminated; NULL, having said why.
+ * The caller frees. */
+char *data_read(const char *path, size_t *size);
+
+/* data_parts lists the names of all parts, sorted; NULL ends. */
+char **data_parts(void);
+/* data_templates likewise. */
+char **data_templates(void);
+
+/* data_about is the line that tells what a template or a part is. */
+char *data_about(bool part, const char *name);
+
+#endif

@@ -1,0 +1,233 @@
+/* tiny-new: makes a server project. Options, names, and what it says. */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data.h"
+#include "derive.h"
+#include "fail.h"
+#include "project.h"
+
+enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT };
+
+static const char *const practical[] = {"notify", NULL};
+
+static void
+help(void) {
+    puts("Usage: tiny-new [OPTION]... DIR\n"
+         "Make a C server project in DIR, named after its last part.\n\n"
+         "  -n, --name=NAME           another name for the server\n"
+         "  -t, --template=NAME       what it starts from (default: worker)\n"
+         "  -w, --with=PART[,PART]... the parts it has; all, none (default: a "
+         "practical set)\n"
+         "  -l, --list                list templates and parts\n"
+         "      --dry-run             list the files, make nothing\n"
+         "      --git                 make it a git repository with a first "
+         "commit\n"
+         "  -q, --quiet               say nothing when all is well\n"
+         "  -h, --help                show this help\n"
+         "  -V, --version             show the version\n\n"
+         "Exit status: 0 made, 1 refused or failed, 2 wrong usage.\n"
+         "Then: cd DIR, make && ./svr.sh start");
+}
+
+static void
+version(void) {
+    puts("tiny-new (Tiny) " VERSION "\n"
+         "License: ISC. There is no warranty, as far as the law permits.");
+}
+
+static int
+wrong_usage(void) {
+    fputs("Try 'tiny-new --help'.\n", stderr);
+    return USAGE;
+}
+
+static int
+list(void) {
+    char **names = data_templates();
+    puts("Templates:");
+    for (char **name = names; *name; name++)
+        printf("  %-12s %s\n", *name, data_about(false, *name));
+    puts("Parts:");
+    for (char **name = data_parts(); *name; name++)
+        printf("  %-12s %s\n", *name, data_about(true, *name));
+    return 0;
+}
+
+static bool
+contains(char **names, const char *name, size_t length) {
+    for (; *names; names++)
+        if (strlen(*names) == length && strncmp(*names, name, length) == 0)
+            return true;
+    return false;
+}
+
+static int
+check_name(const char *name) {
+    size_t length = strlen(name);
+    if (length == 0 || length > NAME_MAX_ || *name < 'a' || *name > 'z' ||
+        name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] != '\0')
+        return fail("\"%.60s\" is no name: it takes a-z, 0-9, _ and -, a "
+                    "letter first, 40 at most (see --name)",
+                    name);
+    if (derive_keyword(name) || strcmp(name, "handler") == 0)
+        return fail("\"%s\" is taken: a word of C, or the handler's name (see "
+                    "--name)",
+                    name);
+    return 0;
+}
+
+/* Picks the parts that were asked for, each once, in the order of names. */
+static char **
+choose_parts(const char *with) {
+    char **all = data_parts(), **chosen = all;
+    for (const char *word = with; with && *with; word = with) {
+        size_t length = strcspn(with, ",");
+        with += length + (with[length] == ',');
+        if ((length == 3 && !strncmp(word, "all", 3)) ||
+            (length == 4 && !strncmp(word, "none", 4)) ||
+            contains(all, word, length))
+            continue;
+        fail("there is no part \"%.*s\" (see --list)", (int)length, word);
+        return NULL;
+    }
+    return chosen;
+}
+
+/* Keeps those parts that were asked for. */
+static void
+keep_parts(char **all, const char *with) {
+    char **kept = all, wanted[1024];
+    snprintf(wanted, sizeof wanted, ",%s,", with ? with : "");
+    for (; *all; all++) {
+        char word[256];
+        bool keep = false;
+        snprintf(word, sizeof word, ",%s,", *all);
+        for (const char *const *p = practical; !with && *p; p++)
+            keep |= strcmp(*p, *all) == 0;
+        if (keep || strstr(wanted, ",all,") || strstr(wanted, word))
+            *kept++ = *all;
+    }
+    *kept = NULL;
+}
+
+/* The last part of a path. */
+static char *
+last_part(const char *folder) {
+    size_t end = strlen(folder);
+    while (end > 1 && folder[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && folder[start - 1] != '/')
+        start--;
+    return strndup(folder + start, end - start);
+}
+
+/* What led to this project, in one form for all ways to say it. */
+static char *
+arguments(const struct project *project) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fprintf(out, "--name=%s --template=%s --with=", project->name,
+            project->template);
+    for (char **part = project->parts; *part; part++)
+        fprintf(out, "%s%s", part == project->parts ? "" : ",", *part);
+    if (!*project->parts)
+        fputs("none", out);
+    fclose(out);
+    return text;
+}
+
+static void
+say_made(const struct project *project) {
+    printf("%s: made from %s, %d files, parts:", project->folder,
+           project->template, project->files);
+    for (char **part = project->parts; *part; part++)
+        printf(" %s", *part);
+    printf("%s\nNext:\n  cd %s\n  make && ./svr.sh start\n  ./svr.sh "
+           "status\n",
+           *project->parts ? "" : " none", project->folder);
+}
+
+int
+main(int argc, char *argv[]) {
+    static const struct option options[] = {
+        {"name", required_argument, NULL, 'n'},
+        {"template", required_argument, NULL, 't'},
+        {"with", required_argument, NULL, 'w'},
+        {"list", no_argument, NULL, 'l'},
+        {"dry-run", no_argument, NULL, DRY_RUN},
+        {"git", no_argument, NULL, GIT},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0}};
+    struct project project = {.template = "worker"};
+    const char *with = NULL;
+    bool quiet = false, lists = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "n:t:w:lqhV", options, NULL)) >=
+           0) {
+        switch (option) {
+        case 'n':
+            project.name = optarg;
+            break;
+        case 't':
+            project.template = optarg;
+            break;
+        case 'w':
+            with = optarg;
+            break;
+        case 'l':
+            lists = true;
+            break;
+        case DRY_RUN:
+            project.dry_run = true;
+            break;
+        case GIT:
+            project.git = true;
+            break;
+        case 'q':
+            quiet = true;
+            break;
+        case 'h':
+            help();
+            return 0;
+        case 'V':
+            version();
+            return 0;
+        default:
+            return wrong_usage();
+        }
+    }
+    if (lists)
+        return data_find() < 0 ? REFUSED : list();
+    if (optind + 1 != argc) {
+        fail(optind == argc ? "which DIR?" : "one DIR at a time");
+        return wrong_usage();
+    }
+    project.folder = argv[optind];
+    if (!project.name)
+        project.name = last_part(project.folder);
+    if (check_name(project.name) < 0 || data_find() < 0)
+        return REFUSED;
+    if (!contains(data_templates(), project.template,
+                  strlen(project.template))) {
+        fail("there is no template \"%.40s\" (see --list)", project.template);
+        return REFUSED;
+    }
+    project.parts = choose_parts(with);
+    if (!project.parts)
+        return REFUSED;
+    keep_parts(project.parts, with);
+    project.arguments = arguments(&project);
+    if (project_make(&project) < 0)
+        return REFUSED;
+    if (!quiet && !project.dry_run)
+        say_made(&project);
+    return 0;
+}

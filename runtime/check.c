@@ -1,0 +1,147 @@
+/* check: tries a handler and svr_conf in a process that may die of them. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "object.h"
+#include "handler.h"
+#include "log.h"
+#include "part.h"
+
+enum { VERDICT_FD = 3, LIMIT_MS = 3000 };
+#define PASSED "passed:"
+#define FAILED "failed:"
+
+/* Starts this program again, with a clean signal mask, in a group of its own;
+ * its descriptor VERDICT_FD is `verdict`. */
+static int
+start(int dir, int verdict, char *const argv[], pid_t *pid) {
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none, defaults;
+    sigemptyset(&none);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addfchdir_np(&files, dir);
+    posix_spawn_file_actions_adddup2(&files, verdict, VERDICT_FD);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK |
+                                              POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETPGROUP);
+    int error =
+        posix_spawn(pid, "/proc/self/exe", &files, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    return error;
+}
+
+static int64_t
+now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Reads the verdict. Returns false when there was none in time. */
+static bool
+listen_to(int fd, char text[WHY_SIZE]) {
+    int64_t end = now_ms() + LIMIT_MS;
+    size_t used = 0;
+    memset(text, 0, WHY_SIZE);
+    while (used < WHY_SIZE - 1 && !memchr(text, '\n', used)) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        int64_t left = end - now_ms();
+        if (left <= 0 || poll(&ready, 1, (int)left) <= 0)
+            return false;
+        ssize_t got = read(fd, text + used, WHY_SIZE - 1 - used);
+        if (got <= 0)
+            break;
+        used += (size_t)got;
+    }
+    return true;
+}
+
+int
+check_run(int dir, const char *path, struct check_state state,
+          char text[WHY_SIZE]) {
+    char running[2] = {state.running ? '1' : '0'}, size[24], version[16];
+    char *argv[] = {SVR_PROJECT, "--check", (char *)path, running,
+                    size,        version,   NULL};
+    int ends[2], status = 0;
+    pid_t pid;
+    snprintf(size, sizeof size, "%zu", state.size);
+    snprintf(version, sizeof version, "%d", state.version);
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return why(text, "check: %s", strerror(errno));
+    int error = start(dir, ends[1], argv, &pid);
+    close(ends[1]);
+    bool in_time = !error && listen_to(ends[0], text);
+    close(ends[0]);
+    if (error)
+        return why(text, "check: %s", strerror(error));
+    kill(-pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    text[strcspn(text, "\n")] = '\0';
+    size_t word = strlen(PASSED);
+    bool passed = strncmp(text, PASSED, word) == 0;
+    if (in_time && (passed || strncmp(text, FAILED, word) == 0)) {
+        memmove(text, text + word, strlen(text + word) + 1);
+        return passed ? 0 : -1;
+    }
+    if (!in_time)
+        return why(text, "handler.so: did not load within %d s",
+                   LIMIT_MS / 1000);
+    if (WIFSIGNALED(status))
+        return why(text, "handler.so: died of signal %d (%s) while it loaded",
+                   WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return why(text,
+               "handler.so: ended the process with status %d while it "
+               "loaded",
+               WEXITSTATUS(status));
+}
+
+/* Does all that a reload would do before the first thing that is seen. */
+static int
+try_all(const char *path, struct check_state state, char statics[WHY_SIZE],
+        char reason[WHY_SIZE]) {
+    struct handler handler;
+    int dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (object_check(dir, path, statics, reason) < 0 ||
+        handler_load(dir, path, &handler, reason) < 0)
+        return -1;
+    if (state.running &&
+        handler_fits(handler.table, state.size, state.version, reason) < 0)
+        return -1;
+    struct conf *conf = part_conf(dir, handler.table->keys, reason);
+    return conf && log_open(dir, conf, true, reason) ? 0 : -1;
+}
+
+int
+check_main(char *const argv[]) {
+    char statics[WHY_SIZE], text[WHY_SIZE];
+    struct check_state state = {.running = *argv[1] == '1',
+                                .size = strtoul(argv[2], NULL, 10),
+                                .version = atoi(argv[3])};
+    fcntl(VERDICT_FD, F_SETFD, FD_CLOEXEC);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    int result = try_all(argv[0], state, statics, text);
+    dprintf(VERDICT_FD, "%s%s%s\n", result < 0 ? FAILED : PASSED,
+            result < 0 ? text
+            : *statics ? "warning: reset by each reload, since static: "
+                       : "",
+            result < 0 ? "" : statics);
+    _exit(0);
+}

@@ -1,0 +1,129 @@
+/* client: the voice of svr.sh: asks the running server and waits. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "client.h"
+#include "svr.h"
+
+enum { TRIES = 300, TRY_MS = 10 };
+
+pid_t
+client_holder(int dir) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = openat(dir, "run/lock", O_RDWR | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES)
+        fd = openat(dir, "run/lock", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    int result = fcntl(fd, F_GETLK, &lock);
+    close(fd);
+    return result < 0 || lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}
+
+static int
+not_running(void) {
+    fputs(SVR_PROJECT ": not running\n", stderr);
+    return CLIENT_NOT_RUNNING;
+}
+
+/* Connects; a server that has just begun may need a moment. */
+static int
+dial(int dir) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path,
+             "/proc/self/fd/%d/run/control", dir);
+    for (int i = 0; i < TRIES && client_holder(dir); i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+            return fd;
+        close(fd);
+        if (errno == EACCES)
+            return -1;
+        poll(NULL, 0, TRY_MS);
+    }
+    return -1;
+}
+
+/* Sends a request and reads the whole answer. NULL: there is no server, or none
+ * that answers; an empty answer: it ended meanwhile. */
+static char *
+ask(int dir, const char *request) {
+    char *text = NULL, bytes[4096];
+    size_t size;
+    ssize_t got;
+    int fd = dial(dir);
+    if (fd < 0)
+        return NULL;
+    FILE *out = open_memstream(&text, &size);
+    dprintf(fd, "%s\n", request);
+    while (out && (got = read(fd, bytes, sizeof bytes)) > 0)
+        fwrite(bytes, 1, (size_t)got, out);
+    if (out)
+        fclose(out);
+    close(fd);
+    return text;
+}
+
+/* Waits until a process has ended; a zombie has. */
+static void
+wait_for(int process) {
+    struct pollfd end = {.fd = process, .events = POLLIN};
+    while (process >= 0 && poll(&end, 1, -1) < 0 && errno == EINTR)
+        ;
+}
+
+int
+client_ask(int dir, const char *request) {
+    pid_t pid = client_holder(dir);
+    int process = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    int status = 1;
+    if (!pid || client_holder(dir) != pid)
+        return not_running();
+    char *text = ask(dir, request);
+    bool closes = strcmp(request, "close") == 0;
+    if (!text && !client_holder(dir)) {
+        return closes ? 0 : not_running();
+    } else if (!text) {
+        fprintf(stderr,
+                SVR_PROJECT ": runs (pid %d), but does not answer on "
+                            "run/control: %s; `kill -TERM %d` closes it\n",
+                (int)pid, strerror(errno), (int)pid);
+    } else if (*text < '0' || *text > '9') {
+        fprintf(stderr, SVR_PROJECT ": ended before it could answer\n");
+    } else {
+        status = *text - '0';
+        fputs(text + 1, stdout);
+    }
+    if (closes && text)
+        wait_for(process);
+    free(text);
+    return status;
+}
+
+int
+client_check(int dir) {
+    char text[WHY_SIZE];
+    struct check_state state = {.running = false};
+    unsigned long abi = SVR_ABI;
+    char *answer = client_holder(dir) ? ask(dir, "state") : NULL;
+    if (answer && *answer == '0')
+        state.running = sscanf(answer + 1, "%zu %d %lx", &state.size,
+                               &state.version, &abi) == 3;
+    free(answer);
+    int result = check_run(dir, "build/handler.so", state, text);
+    if (result == 0 && abi != SVR_ABI)
+        result = why(text, "the running server is of another build: restart");
+    printf("%s%s%s\n", result < 0 ? "rejected: " : "accepted",
+           result == 0 && *text ? ": " : "", text);
+    return result < 0 ? 1 : 0;
+}

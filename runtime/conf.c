@@ -1,0 +1,456 @@
+/* conf: text to values. Knows keys, types, defaults, ranges, nearest names. */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf.h"
+
+#define SPACES " \t\r\f\v"
+#define KEY_LETTERS                                                            \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
+#define SEED                                                                   \
+    "<%(levelname)s: %(name)s(%(process)d)> [%(filename)s: %(lineno)d] "       \
+    ">> %(message)s"
+#define LEVELS "level: DEBUG INFO WARN WARNING ERROR"
+
+enum { SIZE_LIMIT = 1 << 20 };
+
+/* The built-in keys, as the table in the configuration's reference has them. */
+static const struct svr_key builtin[] = {
+    {"svr.name", SVR_STRING, .value = SVR_PROJECT, .min = 1, .max = 40,
+     .restart = true},
+    {"svr.log_conf_on_reload", SVR_BOOL, .value = "true"},
+    {"svr.timer.min_span", SVR_DOUBLE, .value = "1", .min = 0.001, .max = 3600},
+    {"svr.timer.run_status_check_time_span", SVR_DOUBLE, .value = "60",
+     .min = 1, .max = 86400, .off = true},
+    {"svr.timer.run_status_check_by", SVR_STRING, .value = "loop",
+     .words = "reporter: loop report"},
+    {"svr.timer.summary_output_time_point", SVR_STRING, .value = "M",
+     .words = "summary type: D H M"},
+    {"svr.close.force_close_delay", SVR_DOUBLE, .value = "10", .min = 0.1,
+     .max = 3600},
+    {"svr.reload.wait", SVR_DOUBLE, .value = "10", .min = 0.1, .max = 3600},
+    {"svr.reload.probation", SVR_DOUBLE, .value = "30", .min = 1, .max = 86400,
+     .off = true},
+    {"log.console", SVR_BOOL, .value = "true"},
+    {"log.console.level", SVR_STRING, .value = "INFO", .words = LEVELS},
+    {"log.console.format", SVR_STRING, .value = SEED},
+    {"log.syslog", SVR_BOOL, .value = "true"},
+    {"log.syslog.level", SVR_STRING, .value = "WARN", .words = LEVELS},
+    {"log.syslog.format", SVR_STRING, .value = SEED},
+    {"log.file_log", SVR_STRING, .value = "log/" SVR_PROJECT ".log"},
+    {"log.file_log.level", SVR_STRING, .value = "WARN", .words = LEVELS},
+    {"log.file_log.format", SVR_STRING, .value = "%(asctime)s " SEED},
+    {"log.file_log.rotate", SVR_STRING, .value = "D",
+     .words = "rotation: D H M"},
+    {"log.file_log.keep", SVR_INT, .value = "14", .max = 9999},
+    {.key = NULL},
+};
+
+/* Says why in the words that all faults of svr_conf have. */
+__attribute__((format(printf, 3, 4))) static int
+blame(const struct conf_entry *entry, char reason[WHY_SIZE], const char *format,
+      ...) {
+    char because[WHY_SIZE - 128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(because, sizeof because, format, args);
+    va_end(args);
+    return why(reason, "svr_conf:%d: %.80s: %s", entry->line ? entry->line : 1,
+               entry->key, because);
+}
+
+/* ---- Values ----------------------------------------------------------- */
+
+/* Reads a number the same way whatever locale a hook chooses. */
+static double
+number(const char *text, char **end) {
+    static locale_t c_locale;
+    if (!c_locale)
+        c_locale = newlocale(LC_ALL_MASK, "C", 0);
+    return strtod_l(text, end, c_locale);
+}
+
+/* Writes the entry's value to `out` as `type`; false when it is none. */
+static bool
+convert(const struct conf_entry *entry, enum svr_type type, void *out) {
+    const char *text = entry->text;
+    bool numeric = !entry->quoted && strpbrk(text, "0123456789") &&
+                   text[strspn(text, "0123456789+-.eE")] == '\0';
+    bool truth = !entry->quoted && !strcmp(text, "true");
+    char *end = "";
+    errno = 0;
+    switch (type) {
+    case SVR_BOOL:
+        *(bool *)out = truth;
+        return truth || (!entry->quoted && !strcmp(text, "false"));
+    case SVR_INT:
+        *(int64_t *)out = numeric ? strtoll(text, &end, 10) : 0;
+        return numeric && *end == '\0' && errno == 0;
+    case SVR_DOUBLE:
+        *(double *)out = numeric ? number(text, &end) : 0;
+        return numeric && *end == '\0' && errno == 0;
+    default:
+        *(const char **)out = text;
+        return true;
+    }
+}
+
+/* The type that a value has by its looks. */
+static enum svr_type
+look(const struct conf_entry *entry) {
+    union {
+        bool b;
+        int64_t i;
+        double d;
+    } value;
+    for (enum svr_type type = SVR_BOOL; type < SVR_STRING; type++)
+        if (convert(entry, type, &value))
+            return type;
+    return SVR_STRING;
+}
+
+enum svr_type
+conf_type(const struct conf_entry *entry) {
+    return entry->row ? entry->row->type : look(entry);
+}
+
+/* Counts the edits that lead from one word to the other. */
+static size_t
+distance(const char *a, const char *b) {
+    size_t row[64], length = strnlen(b, 63);
+    for (size_t j = 0; j <= length; j++)
+        row[j] = j;
+    for (size_t i = 1; *a; a++, i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            size_t edits = diagonal + (tolower(*a) != tolower(b[j - 1]));
+            diagonal = row[j];
+            edits = edits <= row[j] ? edits : row[j] + 1;
+            row[j] = edits <= row[j - 1] ? edits : row[j - 1] + 1;
+        }
+    }
+    return row[length];
+}
+
+/* Keeps in `hint` the name nearest to a word that nobody knows. */
+static void
+consider(const char *word, const char *name, size_t *edits, char hint[96]) {
+    size_t now = distance(word, name);
+    if (now > 1 + strlen(name) / 4 || (*hint && now >= *edits))
+        return;
+    *edits = now;
+    snprintf(hint, 96, " (did you mean \"%.64s\"?)", name);
+}
+
+/* Holds a value against "noun: WORD WORD …". */
+static int
+check_word(const struct conf_entry *entry, char reason[WHY_SIZE]) {
+    const char *words = entry->row->words;
+    int noun = (int)strcspn(words, ":");
+    size_t edits = 0;
+    char list[64], hint[96] = "", *left = list + 1, *word;
+    snprintf(list, sizeof list, "%s", words + noun + 1);
+    while ((word = strsep(&left, " "))) {
+        if (strcmp(word, entry->text) == 0)
+            return 0;
+        consider(entry->text, word, &edits, hint);
+    }
+    return blame(entry, reason, "unknown %.*s \"%.64s\"%s", noun, words,
+                 entry->text, hint);
+}
+
+/* Holds a value against its key's row. */
+static int
+check(const struct conf_entry *entry, char reason[WHY_SIZE]) {
+    static const char *const needs[] = {"true or false", "an integer",
+                                        "a number", "a word or a \"string\""};
+    const struct svr_key *row = entry->row;
+    enum svr_type seen = look(entry);
+    bool text = row->type == SVR_STRING;
+    if (seen != row->type && !(seen == SVR_INT && row->type == SVR_DOUBLE))
+        return blame(entry, reason, "needs %s", needs[row->type]);
+    double size =
+        text ? (double)strlen(entry->text) : number(entry->text, NULL);
+    bool off = row->off && size == 0;
+    if (row->max > 0 && !off && (size < row->min || size > row->max))
+        return blame(entry, reason, "out of range, needs %s%g to %g%s",
+                     row->off ? "0 (off) or " : "", row->min, row->max,
+                     text ? " characters" : "");
+    return row->words ? check_word(entry, reason) : 0;
+}
+
+/* ---- Lines ------------------------------------------------------------ */
+
+static struct conf_entry *
+find(const struct conf *conf, const char *key) {
+    for (size_t i = 0; i < conf->count; i++)
+        if (strcmp(conf->entries[i].key, key) == 0)
+            return &conf->entries[i];
+    return NULL;
+}
+
+/* Adds an entry at the end. */
+static int
+add(struct conf *conf, struct conf_entry entry, char reason[WHY_SIZE]) {
+    size_t size = (conf->count + 1) * sizeof entry;
+    struct conf_entry *entries = realloc(conf->entries, size);
+    if (!entries)
+        return blame(&entry, reason, "%s", strerror(errno));
+    conf->entries = entries;
+    conf->entries[conf->count++] = entry;
+    return 0;
+}
+
+/* Reads an escape's number, \NNN or \xNN; `*s` is left on its last byte. */
+static int
+escape(char **s) {
+    static const char digits[] = "0123456789abcdefABCDEF";
+    int hex = (*s)[1] == 'x';
+    char number[4] = "";
+    *s += hex;
+    for (int n = 0; n < 3 - hex && (*s)[1] && strchr(digits, (*s)[1]); n++)
+        number[n] = *++*s;
+    long byte = strtol(number, NULL, hex ? 16 : 8);
+    return byte < 256 ? (int)byte : 0;
+}
+
+/* Decodes the string at the quote `s` in place, so that it begins at `s`.
+ * Returns the byte behind the closing quote, or NULL. */
+static char *
+decode(char *s) {
+    static const char names[] = "abfnrtv\\\"'?";
+    static const char bytes[] = "\a\b\f\n\r\t\v\\\"'?";
+    char *out = s;
+    while (*++s != '"') {
+        const char *name = *s == '\\' && s[1] ? strchr(names, s[1]) : NULL;
+        int byte = *s == '\\' && !name ? escape(&s) : *s;
+        if (name) {
+            byte = bytes[name - names];
+            s++;
+        }
+        if (byte == 0)
+            return NULL;
+        *out++ = (char)byte;
+    }
+    *out = '\0';
+    return s + 1;
+}
+
+/* Reads the value and the comment behind it. */
+static int
+read_value(struct conf_entry *entry, char *value, char reason[WHY_SIZE]) {
+    entry->quoted = *value == '"';
+    char *end =
+        entry->quoted ? decode(value) : value + strcspn(value, SPACES "#\"");
+    if (!end)
+        return blame(entry, reason,
+                     "the string has no end, or an escape that "
+                     "C does not have");
+    if (end == value)
+        return blame(entry, reason, "no value (\"\" is the empty string)");
+    char *rest = end + strspn(end, SPACES);
+    if (*rest != '\0' && *rest != '#')
+        return blame(entry, reason,
+                     "more than one value; a text with spaces "
+                     "stands in double quotes");
+    entry->beside = *rest == '#' ? rest + 1 : NULL;
+    entry->text = value;
+    if (!entry->quoted)
+        *end = '\0';
+    return entry->row ? check(entry, reason) : 0;
+}
+
+/* Says that nobody knows a key, and which one is near. */
+static int
+unknown(const struct conf *conf, const struct conf_entry *entry,
+        char reason[WHY_SIZE]) {
+    size_t word = strcspn(entry->key, ".") + 1, edits = 0;
+    bool reserved = !conf->own_keys;
+    char hint[96] = "";
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_entry *known = &conf->entries[i];
+        consider(entry->key, known->key, &edits, hint);
+        reserved |= known->row && strncmp(known->key, entry->key, word) == 0;
+    }
+    return reserved ? blame(entry, reason, "unknown key%s", hint) : 0;
+}
+
+/* Reads the line `key = value` that starts at `s`. */
+static int
+read_line(struct conf *conf, struct conf_entry line, char *s,
+          char reason[WHY_SIZE]) {
+    size_t length = strcspn(s, SPACES "=#");
+    char *equals = s + length + strspn(s + length, SPACES);
+    bool assigns = *equals == '=';
+    s[length] = '\0';
+    line.key = s;
+    if (!assigns)
+        return blame(&line, reason, "not a line `key = value`");
+    if (!isalpha(*s) || s[strspn(s, KEY_LETTERS)] || strstr(s, "..") ||
+        s[length - 1] == '.')
+        return blame(&line, reason,
+                     "no key: letters, digits, _ and single "
+                     "dots, a letter first");
+    struct conf_entry *entry = find(conf, s);
+    if (entry && entry->line)
+        return blame(&line, reason, "stands in line %d already", entry->line);
+    line.row = entry ? entry->row : NULL;
+    if (!entry && unknown(conf, &line, reason) < 0)
+        return -1;
+    if (read_value(&line, equals + 1 + strspn(equals + 1, SPACES), reason) < 0)
+        return -1;
+    if (!entry)
+        return add(conf, line, reason);
+    *entry = line;
+    return 0;
+}
+
+static int
+read_lines(struct conf *conf, char reason[WHY_SIZE]) {
+    struct conf_entry line = {.line = 0};
+    for (char *s = conf->text, *next; s; s = next) {
+        next = strchr(s, '\n');
+        if (next)
+            *next++ = '\0';
+        line.line++;
+        line.start = s;
+        s += strspn(s, SPACES);
+        if (*s == '#') {
+            line.above = line.above ? line.above : s;
+            continue;
+        }
+        if (*s != '\0' && read_line(conf, line, s, reason) < 0)
+            return -1;
+        line.above = NULL;
+    }
+    return 0;
+}
+
+/* ---- The file --------------------------------------------------------- */
+
+/* Reads the whole file, which must not change meanwhile. */
+static int
+read_file(struct conf *conf, int fd, char reason[WHY_SIZE]) {
+    struct conf_entry file = {.key = "file", .line = 1};
+    struct stat before, after;
+    if (fd < 0 || fstat(fd, &before) < 0)
+        return blame(&file, reason, "%s", strerror(errno));
+    if (!S_ISREG(before.st_mode) || before.st_size > SIZE_LIMIT)
+        return blame(&file, reason, "not a file of at most 1 MiB");
+    size_t size = (size_t)before.st_size;
+    conf->text = calloc(1, size + 2);
+    ssize_t got = conf->text ? read(fd, conf->text, size + 1) : -1;
+    if (got < 0 || fstat(fd, &after) < 0)
+        return blame(&file, reason, "%s", strerror(errno));
+    if ((size_t)got != size || after.st_mtim.tv_sec != before.st_mtim.tv_sec ||
+        after.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
+        return blame(&file, reason, "changed while it was read; try again");
+    if (memchr(conf->text, '\0', size))
+        return blame(&file, reason, "has a NUL byte, is no text");
+    return 0;
+}
+
+/* Adds a table's keys, with their defaults. */
+static int
+know(struct conf *conf, const struct svr_key *table, char reason[WHY_SIZE]) {
+    for (const struct svr_key *row = table; row->key; row++) {
+        struct conf_entry entry = {.row = row,
+                                   .key = row->key,
+                                   .text = row->value,
+                                   .quoted = row->type == SVR_STRING};
+        if (!find(conf, row->key) && add(conf, entry, reason) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+struct conf *
+conf_read(int dir, const struct svr_key *const tables[], bool own_keys,
+          char reason[WHY_SIZE]) {
+    struct conf *conf = calloc(1, sizeof *conf);
+    int fd = openat(dir, "svr_conf", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int result = conf ? read_file(conf, fd, reason) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (result == 0) {
+        conf->own_keys = own_keys;
+        result = know(conf, builtin, reason);
+    }
+    for (; result == 0 && *tables; tables++)
+        result = know(conf, *tables, reason);
+    if (result == 0 && read_lines(conf, reason) == 0)
+        return conf;
+    conf_free(conf);
+    return NULL;
+}
+
+void
+conf_free(struct conf *conf) {
+    if (!conf)
+        return;
+    free(conf->entries);
+    free(conf->text);
+    free(conf);
+}
+
+/* ---- What others ask -------------------------------------------------- */
+
+const char *
+conf_text(const struct conf *conf, const char *key) {
+    const struct conf_entry *entry = find(conf, key);
+    return entry ? entry->text : NULL;
+}
+
+double
+conf_number(const struct conf *conf, const char *key) {
+    const char *text = conf_text(conf, key);
+    return strcmp(text, "true") == 0 ? 1 : number(text, NULL);
+}
+
+void
+conf_fill(const struct conf *conf, const struct svr_key *table, void *values) {
+    for (const struct svr_key *row = table; row->key; row++)
+        convert(find(conf, row->key), row->type, (char *)values + row->offset);
+}
+
+int
+conf_changes(const struct conf *conf, const struct conf *old, bool restart,
+             char names[WHY_SIZE]) {
+    int changed = 0;
+    size_t used = 0;
+    *names = '\0';
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_entry *entry = &conf->entries[i];
+        const char *was = conf_text(old, entry->key);
+        if ((was && strcmp(was, entry->text) == 0) ||
+            (restart && !entry->row->restart))
+            continue;
+        if (used < WHY_SIZE / 2)
+            used += (size_t)snprintf(names + used, WHY_SIZE - used, "%s%.80s",
+                                     changed ? ", " : "", entry->key);
+        changed++;
+    }
+    return changed;
+}
+
+bool
+conf_secret(const char *key) {
+    const char *dot = strrchr(key, '.');
+    const char *word = dot ? dot + 1 : key;
+    return !strcmp(word, "password") || !strcmp(word, "secret") ||
+           !strcmp(word, "token");
+}
+
+int
+conf_blame(const struct conf *conf, const char *key, const char *because,
+           char reason[WHY_SIZE]) {
+    return blame(find(conf, key), reason, "%s", because);
+}

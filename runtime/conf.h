@@ -1,0 +1,61 @@
+/* conf: text to values. Knows keys, types, defaults, ranges, nearest names. */
+#ifndef CONF_H
+#define CONF_H
+
+#include "svr.h"
+#include "why.h"
+
+/* A key with its value in force: the line of svr_conf, else the default. */
+struct conf_entry {
+    const struct svr_key *row; /* NULL: a key that no table has */
+    const char *key;
+    const char *text;   /* the value, a string without quotes and escapes */
+    bool quoted;        /* it stood in quotes */
+    int line;           /* 0: not in the file */
+    const char *above;  /* the comment lines above, each ended by NUL … */
+    const char *start;  /* … up to here, where the key's own line starts */
+    const char *beside; /* the comment behind the value, or NULL */
+};
+
+struct conf {
+    char *text;
+    struct conf_entry *entries;
+    size_t count;
+    bool own_keys;
+};
+
+/* conf_read reads the file `svr_conf` in the folder `dir` and holds it against
+ * the built-in keys and `tables` (NULL ends the list, and each table has a last
+ * row without a key). With `own_keys` a key that no table has is the user's,
+ * unless its first word is that of a key in a table. Returns NULL with the
+ * reason, `svr_conf:LINE: KEY: …`; the caller frees with conf_free. */
+struct conf *conf_read(int dir, const struct svr_key *const tables[],
+                       bool own_keys, char reason[WHY_SIZE]);
+void conf_free(struct conf *conf);
+
+/* The value of a key that is known, as text and as a number (true is 1). */
+const char *conf_text(const struct conf *conf, const char *key);
+double conf_number(const struct conf *conf, const char *key);
+
+/* conf_type is the type of an entry: its row's, else what it looks like. */
+enum svr_type conf_type(const struct conf_entry *entry);
+
+/* conf_fill writes the value of each key in `table` at its offset from
+ * `values`. Strings point into `conf`. */
+void conf_fill(const struct conf *conf, const struct svr_key *table,
+               void *values);
+
+/* conf_changes counts the keys whose value differs from `old`, all or those
+ * that wait for a restart, and writes their names as "a, b". */
+int conf_changes(const struct conf *conf, const struct conf *old, bool restart,
+                 char names[WHY_SIZE]);
+
+/* conf_secret tells whether a key's value is never to be shown. */
+bool conf_secret(const char *key);
+
+/* conf_blame puts the place of a key before a reason found by the value's
+ * user: "svr_conf:LINE: KEY: because". Returns -1. */
+int conf_blame(const struct conf *conf, const char *key, const char *because,
+               char reason[WHY_SIZE]);
+
+#endif

@@ -1,0 +1,126 @@
+/* derive: svr_conf.h out of svr_conf, for the compiler to know each key. */
+#include <ctype.h>
+#include <string.h>
+
+#include "derive.h"
+
+bool
+derive_keyword(const char *word) {
+    static const char words[] =
+        " auto break case char const continue default do double else enum "
+        "extern float for goto if inline int long register restrict return "
+        "short signed sizeof static struct switch typedef union unsigned void "
+        "volatile while bool true false asm typeof ";
+    const char *found = strstr(words, word);
+    return found && found[-1] == ' ' && found[strlen(word)] == ' ';
+}
+
+/* Writes a key as the field's name. */
+static void
+field(const char *key, char name[128]) {
+    snprintf(name, 128, "%s", key);
+    for (char *c = name; *c; c++)
+        if (*c == '.')
+            *c = '_';
+}
+
+/* Each field's name is to be its own, and no word of C. */
+static int
+check(const struct conf *conf, char reason[WHY_SIZE]) {
+    char name[128], other[128], text[256];
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_entry *entry = &conf->entries[i];
+        field(entry->key, name);
+        if (strlen(entry->key) >= sizeof name)
+            return conf_blame(conf, entry->key, "over 127 characters", reason);
+        if (derive_keyword(name))
+            return conf_blame(conf, entry->key, "a word of C, no field's name",
+                              reason);
+        for (size_t j = 0; j < i; j++) {
+            field(conf->entries[j].key, other);
+            snprintf(text, sizeof text, "has the same field, %s, as %s", name,
+                     conf->entries[j].key);
+            if (strcmp(name, other) == 0)
+                return conf_blame(conf, entry->key, text, reason);
+        }
+    }
+    return 0;
+}
+
+/* Writes a comment's text; nothing in it may end the comment. */
+static void
+comment(FILE *out, const char *text) {
+    for (text += strspn(text, "# \t"); *text; text++) {
+        fputc(*text, out);
+        if ((*text == '*' && text[1] == '/') ||
+            (*text == '/' && text[1] == '*'))
+            fputc(' ', out);
+    }
+}
+
+/* Writes a text as a C string. */
+static void
+string(FILE *out, const char *text) {
+    fputc('"', out);
+    for (const char *c = text; *c; c++)
+        fprintf(out,
+                isalnum((unsigned char)*c) || strchr(" _-./:%()<>", *c)
+                    ? "%c"
+                    : "\\%03o",
+                (unsigned char)*c);
+    fputc('"', out);
+}
+
+int
+derive_header(const struct conf *conf, FILE *out, char reason[WHY_SIZE]) {
+    static const char *const types[] = {"bool ", "int64_t ", "double ",
+                                        "const char *"};
+    static const char *const names[] = {"SVR_BOOL", "SVR_INT", "SVR_DOUBLE",
+                                        "SVR_STRING"};
+    char name[128];
+    if (check(conf, reason) < 0)
+        return -1;
+    fputs("/* Derived from svr_conf at each make: edit svr_conf. */\n"
+          "#ifndef SVR_CONF_H\n#define SVR_CONF_H\n\n"
+          "#include \"svr.h\"\n\nstruct svr_conf {\n",
+          out);
+    if (conf->count == 0)
+        fputs("    char none_;\n", out);
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_entry *entry = &conf->entries[i];
+        const char *line = entry->above;
+        for (; line && line < entry->start; line += strlen(line) + 1) {
+            fputs(line == entry->above ? "    /* " : "\n     * ", out);
+            comment(out, line + strspn(line, " \t"));
+        }
+        if (entry->above)
+            fputs(" */\n", out);
+        field(entry->key, name);
+        if (entry->line)
+            fprintf(out, "    %s%s;", types[conf_type(entry)], name);
+        if (entry->beside) {
+            fputs(" /* ", out);
+            comment(out, entry->beside);
+            fputs(" */", out);
+        }
+        if (entry->line)
+            fputc('\n', out);
+    }
+    fputs("};\n\n/* key, type, place of the field, value at make */\n"
+          "#define SVR_CONF_KEYS",
+          out);
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_entry *entry = &conf->entries[i];
+        field(entry->key, name);
+        if (entry->line == 0)
+            continue;
+        fprintf(out,
+                " \\\n    {\"%s\", %s, offsetof(struct svr_conf, %s), \\\n     "
+                ".value = ",
+                entry->key, names[conf_type(entry)], name);
+        string(out, entry->text);
+        fputs("},", out);
+    }
+    fputs("\n\n#endif\n", out);
+    return 0;
+}

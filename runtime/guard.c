@@ -1,0 +1,401 @@
+/* guard: the second thread: signals, control socket, forced close. It runs no
+ * user code, so that it answers while a hook is stuck. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "guard.h"
+#include "log.h"
+#include "loop.h"
+
+enum { CLIENTS = 32, REQUEST_SIZE = 64, FORCED = 252 };
+enum { PATIENCE_MS = 5000, LOOP_ANSWERS_MS = 300 };
+#define MILLI INT64_C(1000000)
+
+/* What a client of the control socket waits for. */
+enum wait { NOBODY, REQUEST, VERDICT, FIGURES, END, ANSWER };
+
+struct client {
+    enum wait wait;
+    int fd;
+    char request[REQUEST_SIZE];
+    size_t used;
+    unsigned pass;    /* the reload, or the figures, that will answer it */
+    int64_t deadline; /* then it gets what there is, or is dropped */
+    bool json;
+    char *answer;
+    size_t length, sent;
+};
+
+static const struct guard_duty *duty;
+static int signals = -1, control = -1, bell = -1;
+static pthread_t thread;
+static struct client clients[CLIENTS];
+static bool reload_wanted;
+static unsigned reloads_begun;
+
+/* What other threads tell the guard. */
+static atomic_uint reloads_done, figures_told;
+static _Atomic int64_t force_at = INT64_MAX;
+static _Atomic double reload_wait = 10;
+static atomic_bool stopping;
+static struct {
+    pthread_mutex_t lock;
+    int code;
+    char text[WHY_SIZE * 4];
+} verdict = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void
+ring(void) {
+    uint64_t one = 1;
+    (void)!write(bell, &one, sizeof one);
+}
+
+static sigset_t
+own_signals(void) {
+    static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        sigaddset(&set, taken[i]);
+    return set;
+}
+
+static void
+free_child(void) {
+    sigset_t set = own_signals();
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void
+guard_block_signals(void) {
+    sigset_t set = own_signals();
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_atfork(NULL, NULL, free_child);
+}
+
+/* ---- Clients ---------------------------------------------------------- */
+
+static void
+drop(struct client *client) {
+    close(client->fd);
+    free(client->answer);
+    client->wait = NOBODY;
+}
+
+/* Sends what the client takes now; the rest when it is ready. */
+static void
+send_answer(struct client *client) {
+    ssize_t sent =
+        send(client->fd, client->answer + client->sent,
+             client->length - client->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0)
+        client->sent += (size_t)sent;
+    if (client->sent == client->length || (sent < 0 && errno != EAGAIN))
+        drop(client);
+}
+
+/* Answers with the exit status that svr.sh is to have, and a text. */
+static void
+answer(struct client *client, int code, const char *text) {
+    int length = asprintf(&client->answer, "%d%s\n", code, text);
+    if (length < 0) {
+        client->answer = NULL;
+        drop(client);
+        return;
+    }
+    client->length = (size_t)length;
+    client->sent = 0;
+    client->wait = ANSWER;
+    client->deadline = loop_now() + PATIENCE_MS * MILLI;
+    send_answer(client);
+}
+
+static void
+answer_status(struct client *client, bool stale) {
+    char *text = duty->status(client->json, stale);
+    if (text && *text)
+        text[strlen(text) - 1] = '\0';
+    answer(client, 0, text ? text : "no memory for the status");
+    free(text);
+}
+
+static void
+request_reload(struct client *client) {
+    client->wait = VERDICT;
+    client->pass = reloads_begun + 1;
+    client->deadline = loop_now() + (int64_t)(reload_wait * 1e9);
+    reload_wanted = true;
+}
+
+static void
+request_close(struct client *client) {
+    client->wait = END;
+    client->deadline = INT64_MAX;
+    duty->close();
+}
+
+static void
+request_status(struct client *client) {
+    client->json = strcmp(client->request, "status --json") == 0;
+    client->wait = FIGURES;
+    client->pass = figures_told + 1;
+    client->deadline = loop_now() + LOOP_ANSWERS_MS * MILLI;
+    duty->ask();
+}
+
+static void
+request_state(struct client *client) {
+    char text[64];
+    duty->state(text, sizeof text);
+    answer(client, 0, text);
+}
+
+/* What may stand in a request, one line. */
+static const struct {
+    const char *line;
+    void (*serve)(struct client *client);
+} requests[] = {
+    {"reload", request_reload}, {"close", request_close},
+    {"status", request_status}, {"status --json", request_status},
+    {"state", request_state},
+};
+
+/* Reads a request, which may come in pieces, or never wholly. */
+static void
+read_request(struct client *client) {
+    ssize_t got = recv(client->fd, client->request + client->used,
+                       REQUEST_SIZE - client->used, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN)
+        return;
+    client->used += got > 0 ? (size_t)got : 0;
+    char *end = memchr(client->request, '\n', client->used);
+    if (end) {
+        *end = '\0';
+        for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+            if (strcmp(client->request, requests[i].line) == 0) {
+                requests[i].serve(client);
+                return;
+            }
+        }
+        answer(client, 2, "unknown request");
+    } else if (got <= 0) {
+        drop(client);
+    } else if (client->used == REQUEST_SIZE) {
+        answer(client, 2, "a request is one line of at most 63 bytes");
+    }
+}
+
+static void
+admit(void) {
+    int fd = accept4(control, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    for (int i = 0; fd >= 0 && i < CLIENTS; i++) {
+        if (clients[i].wait != NOBODY)
+            continue;
+        clients[i] =
+            (struct client){.wait = REQUEST,
+                            .fd = fd,
+                            .deadline = loop_now() + PATIENCE_MS * MILLI};
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Gives a waiting client what has come for it. */
+static void
+look_after(struct client *client, int64_t now) {
+    bool late = now >= client->deadline;
+    switch (client->wait) {
+    case VERDICT:
+        if ((int)(reloads_done - client->pass) >= 0) {
+            pthread_mutex_lock(&verdict.lock);
+            answer(client, verdict.code, verdict.text);
+            pthread_mutex_unlock(&verdict.lock);
+        } else if (late) {
+            answer(client, 4,
+                   "pending: the server is busy; it reloads when the present "
+                   "call ends (./svr.sh status shows the verdict)");
+        }
+        break;
+    case FIGURES:
+        if ((int)(figures_told - client->pass) >= 0)
+            answer_status(client, false);
+        else if (late)
+            answer_status(client, true);
+        break;
+    default:
+        if (late)
+            drop(client);
+    }
+}
+
+/* ---- The thread ------------------------------------------------------- */
+
+static void
+take_signal(void) {
+    struct signalfd_siginfo signal;
+    if (read(signals, &signal, sizeof signal) != sizeof signal)
+        return;
+    int number = (int)signal.ssi_signo;
+    if (number == SIGTERM || number == SIGINT) {
+        svr_info("signal %d", number);
+        duty->close();
+    } else {
+        svr_info("signal %d: reload", number);
+        reload_wanted = true;
+    }
+}
+
+static void
+force_end(void) {
+    duty->forced();
+    for (int i = 0; i < CLIENTS; i++)
+        if (clients[i].wait == END)
+            answer(&clients[i], 1,
+                   "closed by force: it did not end within "
+                   "svr.close.force_close_delay");
+    _exit(FORCED);
+}
+
+/* Looks after all that is due; returns when to look again. */
+static int64_t
+work(void) {
+    int64_t now = loop_now(), next = force_at;
+    if (now >= next)
+        force_end();
+    for (int i = 0; i < CLIENTS; i++) {
+        if (clients[i].wait != NOBODY)
+            look_after(&clients[i], now);
+        if (clients[i].wait != NOBODY && clients[i].deadline < next)
+            next = clients[i].deadline;
+    }
+    if (reload_wanted && reloads_begun == reloads_done) {
+        reload_wanted = false;
+        reloads_begun++;
+        duty->reload();
+    }
+    return next;
+}
+
+static void *
+watch(void *unused) {
+    (void)unused;
+    while (!stopping) {
+        struct pollfd polls[3 + CLIENTS] = {{.fd = signals, .events = POLLIN},
+                                            {.fd = bell, .events = POLLIN},
+                                            {.fd = control, .events = POLLIN}};
+        int64_t next = work(), left = next - loop_now();
+        for (int i = 0; i < CLIENTS; i++) {
+            enum wait wait = clients[i].wait;
+            polls[3 + i].fd = wait ? clients[i].fd : -1;
+            polls[3 + i].events = wait == ANSWER    ? POLLOUT
+                                  : wait == REQUEST ? POLLIN
+                                                    : 0;
+        }
+        int millis = next == INT64_MAX ? -1
+                     : left <= 0       ? 0
+                                       : (int)(left / MILLI) + 1;
+        uint64_t rung;
+        if (poll(polls, 3 + CLIENTS, millis) <= 0)
+            continue;
+        if (polls[0].revents)
+            take_signal();
+        if (polls[1].revents)
+            (void)!read(bell, &rung, sizeof rung);
+        for (int i = 0; i < CLIENTS; i++) {
+            if (!polls[3 + i].revents)
+                continue;
+            if (clients[i].wait == REQUEST)
+                read_request(&clients[i]);
+            else if (clients[i].wait == ANSWER)
+                send_answer(&clients[i]);
+            else
+                drop(&clients[i]);
+        }
+        if (polls[2].revents)
+            admit();
+    }
+    return NULL;
+}
+
+/* Binds the socket, for the owner alone; the path may be of any length. */
+static int
+bind_control(int dir) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path,
+             "/proc/self/fd/%d/run/control", dir);
+    unlinkat(dir, "run/control", 0);
+    control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t mask = umask(0177);
+    int result = bind(control, (struct sockaddr *)&address, sizeof address);
+    umask(mask);
+    return result < 0 ? -1 : listen(control, CLIENTS);
+}
+
+int
+guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
+    sigset_t set = own_signals(), every, former;
+    duty = duties;
+    if (bind_control(dir) < 0)
+        return why(reason, "run/control: %s", strerror(errno));
+    signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &former);
+    int error = pthread_create(&thread, NULL, watch, NULL);
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    return error ? why(reason, "thread: %s", strerror(error)) : 0;
+}
+
+void
+guard_limits(double wait) {
+    reload_wait = wait;
+}
+
+void
+guard_arm(double seconds) {
+    force_at = loop_now() + (int64_t)(seconds * 1e9);
+    ring();
+}
+
+void
+guard_verdict(int code, const char *text) {
+    pthread_mutex_lock(&verdict.lock);
+    verdict.code = code;
+    snprintf(verdict.text, sizeof verdict.text, "%s", text);
+    pthread_mutex_unlock(&verdict.lock);
+    reloads_done++;
+    ring();
+}
+
+void
+guard_figures(void) {
+    figures_told++;
+    ring();
+}
+
+void
+guard_stop(const char *text) {
+    stopping = true;
+    ring();
+    pthread_join(thread, NULL);
+    for (int i = 0; i < CLIENTS; i++)
+        if (clients[i].wait == END)
+            answer(&clients[i], 0, text);
+        else if (clients[i].wait == VERDICT)
+            answer(&clients[i], 1, "rejected: the server has closed");
+}

@@ -1,0 +1,42 @@
+/* guard: the second thread: signals, control socket, forced close. It runs no
+ * user code, so that it answers while a hook is stuck. */
+#ifndef GUARD_H
+#define GUARD_H
+
+#include <stdbool.h>
+
+#include "why.h"
+
+/* What the guard asks of the server. All return at once. */
+struct guard_duty {
+    void (*close)(void);  /* begin a safe close */
+    void (*reload)(void); /* begin a reload; it ends with guard_verdict */
+    void (*forced)(void); /* the close took too long: last words */
+    void (*ask)(void);    /* let the loop tell its figures: guard_figures */
+    char *(*status)(bool json, bool stale); /* malloc'd */
+    void (*state)(char *text, int size);    /* for a checker: size, version */
+};
+
+/* The signals that the guard takes; to be blocked in all other threads. */
+void guard_block_signals(void);
+
+/* guard_start opens run/control in the folder `dir` and starts the thread. */
+int guard_start(int dir, const struct guard_duty *duty, char reason[WHY_SIZE]);
+
+/* guard_limits sets the bounds in force: seconds that a reload's client waits.
+ * Any thread, as all below. */
+void guard_limits(double reload_wait);
+
+/* guard_arm ends the process by force (status 252) after so many seconds. */
+void guard_arm(double seconds);
+
+/* guard_verdict ends a reload: 0 applied, 1 rejected, and the line to show. */
+void guard_verdict(int code, const char *text);
+
+/* guard_figures: the loop has told its figures. */
+void guard_figures(void);
+
+/* guard_stop tells those who wait for the close, and ends the thread. */
+void guard_stop(const char *text);
+
+#endif

@@ -1,0 +1,172 @@
+/* handler: which code is live: copy, load, bind names, swap or keep. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handler.h"
+
+/* The generations that are mapped. */
+static struct handler kept[HANDLER_KEPT], *live = kept;
+static unsigned newest;
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Copies all bytes, and makes their checksum (FNV-1a, 64 bits). */
+static int
+copy_bytes(int from, int to, uint64_t *sum) {
+    char bytes[1 << 14];
+    ssize_t got;
+    *sum = 14695981039346656037u;
+    while ((got = read(from, bytes, sizeof bytes)) > 0) {
+        for (ssize_t i = 0; i < got; i++)
+            *sum = (*sum ^ (unsigned char)bytes[i]) * 1099511628211u;
+        if (write(to, bytes, (size_t)got) != got)
+            return -1;
+    }
+    return got < 0 ? -1 : 0;
+}
+
+int
+handler_copy(int dir, struct handler *handler, char path[48],
+             char reason[WHY_SIZE]) {
+    uint64_t sum;
+    int result = 0;
+    snprintf(path, 48, "run/handler.%u.so", handler->copy);
+    unlinkat(dir, path, 0);
+    int from = openat(dir, "build/handler.so", O_RDONLY | O_CLOEXEC);
+    if (from < 0)
+        return why(reason, "build/handler.so: %s (run make)", strerror(errno));
+    int to = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (to < 0 || copy_bytes(from, to, &sum) < 0)
+        result = why(reason, "copy to %s: %s", path, strerror(errno));
+    else
+        snprintf(handler->build_id, HANDLER_ID_SIZE, "%016jx", (uintmax_t)sum);
+    close(from);
+    if (to >= 0)
+        close(to);
+    return result;
+}
+
+void
+handler_drop(int dir, struct handler *handler) {
+    char path[48];
+    snprintf(path, sizeof path, "run/handler.%u.so", handler->copy);
+    unlinkat(dir, path, 0);
+    if (handler->code)
+        dlclose(handler->code);
+    *handler = (struct handler){.code = NULL};
+}
+
+/* The names of callbacks are to be each its own. */
+static int
+check_names(const struct svr_handler *table, char reason[WHY_SIZE]) {
+    const struct svr_callback *callbacks = table->callbacks;
+    for (int i = 0; callbacks && callbacks[i].name; i++)
+        if (handler_index(table, callbacks[i].name) != i)
+            return why(reason, "callback %.64s is listed twice",
+                       callbacks[i].name);
+    return 0;
+}
+
+int
+handler_load(int dir, const char *path, struct handler *handler,
+             char reason[WHY_SIZE]) {
+    char whole_path[96];
+    snprintf(whole_path, sizeof whole_path, "/proc/%d/fd/%d/%s", (int)getpid(),
+             dir, path);
+    handler->code = dlopen(whole_path, RTLD_NOW | RTLD_LOCAL);
+    if (!handler->code) {
+        const char *error = dlerror(), *file = strrchr(error, '/');
+        return why(reason, "%s", file ? file + 1 : error);
+    }
+    handler->table = dlsym(handler->code, "svr_handler");
+    int result = 0;
+    if (!handler->table)
+        result = why(reason, "handler.so: no SVR_HANDLER(…) in it");
+    else if (handler->table->abi != SVR_ABI)
+        result = why(reason,
+                     "handler.so: built for another runtime (ABI %lx, "
+                     "the server has %lx): restart the server",
+                     handler->table->abi, (unsigned long)SVR_ABI);
+    else
+        result = check_names(handler->table, reason);
+    if (result < 0) {
+        dlclose(handler->code);
+        handler->code = NULL;
+    }
+    return result;
+}
+
+int
+handler_fits(const struct svr_handler *table, size_t state_size,
+             int state_version, char reason[WHY_SIZE]) {
+    if ((table->state_size == state_size &&
+         table->state_version == state_version) ||
+        table->migrate)
+        return 0;
+    return why(reason,
+               "state: version %d of %zu bytes cannot become version %d of %zu "
+               "bytes without migrate",
+               state_version, state_size, table->state_version,
+               table->state_size);
+}
+
+struct handler *
+handler_use(int dir, const struct handler *handler) {
+    struct handler *former = live, *place;
+    pthread_mutex_lock(&kept_lock);
+    do
+        place = &kept[++newest % HANDLER_KEPT];
+    while (place == live && live->code);
+    if (place->pinned)
+        *place = (struct handler){.code = NULL};
+    else if (place->code)
+        handler_drop(dir, place);
+    *place = *handler;
+    live = place;
+    pthread_mutex_unlock(&kept_lock);
+    return former;
+}
+
+void
+handler_back(struct handler *former) {
+    live = former;
+}
+
+struct handler *
+handler_live(void) {
+    return live;
+}
+
+void
+svr_pin(void) {
+    live->pinned = true;
+}
+
+const char *
+handler_name(svr_call *call) {
+    const char *name = NULL;
+    pthread_mutex_lock(&kept_lock);
+    for (int i = 0; i < HANDLER_KEPT && !name; i++) {
+        const struct svr_handler *table = kept[i].table;
+        const struct svr_callback *c = table ? table->callbacks : NULL;
+        while (c && c->name && c->call != call)
+            c++;
+        name = c ? c->name : NULL;
+    }
+    pthread_mutex_unlock(&kept_lock);
+    return name;
+}
+
+int
+handler_index(const struct svr_handler *table, const char *name) {
+    const struct svr_callback *callbacks = table->callbacks;
+    for (int i = 0; callbacks && callbacks[i].name; i++)
+        if (strcmp(callbacks[i].name, name) == 0)
+            return i;
+    return -1;
+}

@@ -1,0 +1,33 @@
+/* loop: where the loop thread waits, and what wakes it. */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include <stdint.h>
+
+#include "svr.h"
+
+/* loop_open makes the wait; once, before any other call. -1 sets errno. */
+int loop_open(void);
+
+/* loop_now is the monotonic clock in nanoseconds. */
+int64_t loop_now(void);
+
+/* loop_wait sleeps until `until`, or until somebody wakes it. */
+void loop_wait(int64_t until);
+
+/* loop_wake ends a wait, the present or the next; any thread. */
+void loop_wake(void);
+
+/* A call that was posted into the loop. */
+struct loop_post {
+    struct loop_post *next;
+    const char *name; /* of the callback */
+    void *arg;
+};
+
+/* loop_post queues a call; any thread. -1: no memory. */
+int loop_post(const char *name, void *arg);
+/* loop_posted takes all that is queued, in order; the caller frees each. */
+struct loop_post *loop_posted(void);
+
+#endif

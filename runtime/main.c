@@ -1,0 +1,195 @@
+/* main: arguments, the lock for life, detaching, exit statuses. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "client.h"
+#include "derive.h"
+#include "guard.h"
+#include "log.h"
+#include "part.h"
+#include "server.h"
+
+#define CONSOLE_FILE "log/" SVR_PROJECT ".console"
+
+enum { USAGE = 2, REPORT_FD = 3 };
+
+static int
+open_folder(void) {
+    return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Takes the lock that says, for as long as the process lives, who serves. */
+static int
+take_lock(int dir, char reason[WHY_SIZE]) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    mkdirat(dir, "run", 0755);
+    mkdirat(dir, "log", 0755);
+    int fd = openat(dir, "run/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return why(reason, "run/lock: %s", strerror(errno));
+    if (fcntl(fd, F_SETLK, &lock) == 0)
+        return 0;
+    int error = errno;
+    if (error != EAGAIN && error != EACCES)
+        return why(reason, "run/lock: %s", strerror(error));
+    fcntl(fd, F_GETLK, &lock);
+    return why(reason, "already running (pid %d)", (int)lock.l_pid);
+}
+
+/* Serves from start to end. Who waits on `report` hears how the start went: the
+ * reason, or nothing but the end when all is well. */
+static int
+serve(int report) {
+    char reason[WHY_SIZE];
+    int dir = open_folder(), status = SERVER_FAILED;
+    guard_block_signals();
+    if (dir >= 0 && take_lock(dir, reason) == 0)
+        status = server_start(dir, reason);
+    if (status != 0) {
+        svr_err("start failed: %s", reason);
+        dprintf(report, "%s", reason);
+    } else {
+        dprintf(report, "\n");
+        close(report);
+        status = server_run();
+    }
+    server_leave(status);
+    return status;
+}
+
+static int
+command_run(int dir) {
+    close(dir);
+    return serve(-1);
+}
+
+/* Frees a daemon of all that it was born with: session, terminal, files. */
+static void
+detach(int dir, int report) {
+    setsid();
+    mkdirat(dir, "log", 0755);
+    renameat(dir, CONSOLE_FILE, dir, CONSOLE_FILE ".1");
+    int in = open("/dev/null", O_RDWR);
+    int out = openat(dir, CONSOLE_FILE, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    dup2(in, STDIN_FILENO);
+    dup2(out < 0 ? in : out, STDOUT_FILENO);
+    dup2(out < 0 ? in : out, STDERR_FILENO);
+    dup3(report, REPORT_FD, O_CLOEXEC);
+    close_range(REPORT_FD + 1, ~0U, 0);
+}
+
+/* Tells the caller of `start` how it went. */
+static int
+report_start(int from, pid_t pid) {
+    char text[WHY_SIZE] = "";
+    size_t used = 0;
+    ssize_t got;
+    int status = 0;
+    while ((got = read(from, text + used, sizeof text - 1 - used)) > 0)
+        used += (size_t)got;
+    if (*text == '\n') {
+        printf(SVR_PROJECT ": started, pid %d\n", (int)pid);
+        return 0;
+    }
+    waitpid(pid, &status, 0);
+    if (*text)
+        fprintf(stderr, SVR_PROJECT ": start failed: %s\n", text);
+    else
+        fprintf(stderr,
+                SVR_PROJECT ": start failed: %s %d (see " CONSOLE_FILE ")\n",
+                WIFSIGNALED(status) ? "died of signal" : "exit status",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    return 1;
+}
+
+static int
+command_start(int dir) {
+    int ends[2];
+    pid_t holder = client_holder(dir);
+    if (holder) {
+        fprintf(stderr, SVR_PROJECT ": already running (pid %d)\n",
+                (int)holder);
+        return 1;
+    }
+    pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
+    if (pid < 0) {
+        fprintf(stderr, SVR_PROJECT ": start failed: %s\n", strerror(errno));
+        return 1;
+    }
+    if (pid > 0) {
+        close(ends[1]);
+        return report_start(ends[0], pid);
+    }
+    detach(dir, ends[1]);
+    return serve(REPORT_FD);
+}
+
+static int
+command_derive(int dir) {
+    char reason[WHY_SIZE];
+    struct conf *conf = part_conf(dir, NULL, reason);
+    if (conf && derive_header(conf, stdout, reason) == 0)
+        return 0;
+    fprintf(stderr, "%s\n", reason);
+    return 1;
+}
+
+static int
+command_running(int dir) {
+    return client_holder(dir) ? 0 : CLIENT_NOT_RUNNING;
+}
+
+static int
+command_close(int dir) {
+    return client_ask(dir, "close");
+}
+
+static int
+command_reload(int dir) {
+    return client_ask(dir, "reload");
+}
+
+static int
+command_status(int dir) {
+    return client_ask(dir, "status");
+}
+
+static int
+command_json(int dir) {
+    return client_ask(dir, "status --json");
+}
+
+static const struct {
+    const char *name, *option;
+    int (*run)(int dir);
+} commands[] = {
+    {"start", NULL, command_start},     {"run", NULL, command_run},
+    {"reload", NULL, command_reload},   {"close", NULL, command_close},
+    {"status", NULL, command_status},   {"status", "--json", command_json},
+    {"check", NULL, client_check},      {"running", NULL, command_running},
+    {"--derive", NULL, command_derive},
+};
+
+int
+main(int argc, char *argv[]) {
+    const char *name = argc > 1 ? argv[1] : "";
+    const char *option = argc > 2 ? argv[2] : "";
+    if (strcmp(name, "--check") == 0 && argc == 6)
+        return check_main(argv + 2);
+    int dir = open_folder();
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        const char *wanted = commands[i].option ? commands[i].option : "";
+        if (argc <= 3 && strcmp(name, commands[i].name) == 0 &&
+            strcmp(option, wanted) == 0)
+            return commands[i].run(dir);
+    }
+    fputs("use ./svr.sh in the project's folder\n", stderr);
+    return USAGE;
+}

@@ -1,0 +1,21 @@
+/* server: the life: start, loop, reload, close. */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include "why.h"
+
+/* server_start does all up to and with on_start, in the project's folder `dir`.
+ * Returns 0; else the exit status, with the reason. */
+int server_start(int dir, char reason[WHY_SIZE]);
+
+/* server_run serves until somebody closes the server. Returns the exit status.
+ */
+int server_run(void);
+
+/* server_leave removes what a running server shows in run/, and tells those who
+ * wait for the end. */
+void server_leave(int status);
+
+enum { SERVER_FAILED = 1, SERVER_BAD_CONF = 78 };
+
+#endif

@@ -1,0 +1,188 @@
+/* svr: the words between your hooks and the server. The only header a hook
+ * includes; everything in it may change only together with the server binary,
+ * which refuses a handler built against another svr.h. */
+#ifndef SVR_H
+#define SVR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The build defines SVR_ABI from a checksum of the public headers. */
+#ifndef SVR_ABI
+#define SVR_ABI 0
+#endif
+
+/* Only what stands between push and pop is visible to the handler. */
+#pragma GCC visibility push(default)
+
+/* ---- Log -------------------------------------------------------------- */
+
+enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
+
+/* svr_debug … svr_err log one line, as printf(3), with the caller's file and
+ * line. Any thread, any moment; errno is kept. A line is at most 4096 bytes
+ * (PIPE_BUF, so that pipes do not tear it); a longer one is cut and ends in
+ * "...". A level that no sink takes costs one comparison. */
+#define svr_debug(...) SVR_LOG(SVR_DEBUG, __VA_ARGS__)
+#define svr_info(...)  SVR_LOG(SVR_INFO, __VA_ARGS__)
+#define svr_warn(...)  SVR_LOG(SVR_WARN, __VA_ARGS__)
+#define svr_err(...)   SVR_LOG(SVR_ERR, __VA_ARGS__)
+
+#define SVR_LOG(level, ...)                                                    \
+    ((level) >= svr_log_lowest                                                 \
+         ? svr_log((level), __FILE__, __LINE__, __func__, __VA_ARGS__)         \
+         : (void)0)
+
+/* svr_log_lowest is the lowest level that any sink takes. Read only. */
+extern enum svr_level svr_log_lowest;
+
+void svr_log(enum svr_level level, const char *file, int line,
+             const char *function, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* ---- Errors ----------------------------------------------------------- */
+
+/* What a hook or callback returns. SVR_FAILED comes from svr_fail alone. */
+enum { SVR_OK = 0, SVR_FAILED = -1 };
+
+/* What on_except returns. */
+enum { SVR_GO_ON = 0, SVR_CLOSE = 1 };
+
+/* An error as on_except sees it; valid during that call. */
+struct svr_error {
+    const char *where;   /* the hook or callback that failed: its name */
+    const char *message; /* what svr_fail was given */
+    const char *file;    /* place of the svr_fail; "" when there was none */
+    int line;
+    const char *function;
+};
+
+/* svr_fail makes a failure: `return svr_fail("open %s: %m", path);`. The
+ * runtime hands it to on_except. Loop thread only. Returns SVR_FAILED. */
+#define svr_fail(...) svr_fail_at(__FILE__, __LINE__, __func__, __VA_ARGS__)
+int svr_fail_at(const char *file, int line, const char *function,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- Callbacks -------------------------------------------------------- */
+
+/* A callback runs on the loop thread, as all hooks do, one at a time, so that
+ * it needs no lock. Returns SVR_OK or svr_fail(…). */
+typedef int svr_call(void *arg);
+
+/* Each callback stands once in the handler's table, with its name: a reload
+ * binds timers and posts to the new code by that name. */
+struct svr_callback {
+    const char *name;
+    svr_call *call;
+};
+#define SVR_CALLBACKS(...)                                                     \
+    (const struct svr_callback[]) {                                            \
+        __VA_ARGS__, {                                                         \
+            NULL, NULL                                                         \
+        }                                                                      \
+    }
+#define SVR_CALL(function)                                                     \
+    { #function, function }
+
+/* svr_post hands a call into the loop; the one function here, with the log,
+ * that any thread may call. `arg` stays yours until the call. Returns 0, or -1
+ * when `call` is not in the table or memory is short. Posts still waiting at
+ * close run before on_close. */
+int svr_post(svr_call *call, void *arg);
+
+/* When a timer is due. */
+struct svr_when {
+    double every; /* seconds between ticks, above 0 */
+    int64_t runs; /* how many ticks, 0 = no end */
+};
+
+/* svr_add_timer calls `call(arg)` after each `every` seconds, on absolute
+ * deadlines, rounded up to svr.timer.min_span. Ticks that a busy loop missed
+ * are skipped and told. Loop thread only; inside any callback too. Returns 0,
+ * or -1 when the key exists (the old timer goes on), is empty or over 47
+ * bytes, when `call` is not in the table or `when` makes no sense; the reason
+ * is logged. */
+int svr_add_timer(const char *key, svr_call *call, void *arg,
+                  struct svr_when when);
+
+/* svr_remove_timer ends a timer. Returns 0, or -1 for an unknown key. */
+int svr_remove_timer(const char *key);
+
+/* ---- State, configuration, life --------------------------------------- */
+
+/* svr_state is your state: `state_size` bytes, zeroed at the start, at the
+ * same address for as long as the server runs, reloads and migrations
+ * included. Loop thread. NULL when state_size is 0. */
+void *svr_state(void);
+
+/* svr_conf is the configuration in force, as derived in svr_conf.h. Valid until
+ * the next reload. Loop thread. */
+struct svr_conf;
+const struct svr_conf *svr_conf(void);
+
+/* svr_close closes the server safely, with exit status `exit_code` (0-125).
+ * Returns 0; -1 for another code. Any thread. */
+int svr_close(int exit_code);
+
+/* svr_pin keeps the code that is live now mapped for ever, for a library that
+ * keeps pointers into it, or a thread that runs in it. Loop thread. */
+void svr_pin(void);
+
+/* ---- The handler: your code as the server sees it ---------------------- */
+
+/* One key of svr_conf. svr_conf.h makes a table of them; a row's offset is its
+ * field's place in struct svr_conf, `value` the value it had at make. */
+enum svr_type { SVR_BOOL, SVR_INT, SVR_DOUBLE, SVR_STRING };
+struct svr_key {
+    const char *key;
+    enum svr_type type;
+    size_t offset;
+    const char *value;
+    double min, max;   /* the range of a number or of a string's length */
+    bool off;          /* 0 is allowed too and means off */
+    bool restart;      /* a change waits for a restart */
+    const char *words; /* "noun: WORD WORD …", the words allowed */
+};
+
+/* The hooks; one left out does nothing. Each returns SVR_OK or svr_fail(…). */
+struct svr_handler {
+    unsigned long abi;
+    size_t conf_size;
+    const struct svr_key *keys;
+
+    int (*on_start)(void);  /* once, before the first run */
+    int (*on_reload)(void); /* in the new code, with the new configuration;
+                               a failure rejects the reload, and the runtime
+                               puts back the state's bytes and the timers */
+    int (*on_close)(void);  /* once, before the end */
+    /* Says after a failure: SVR_GO_ON or SVR_CLOSE. */
+    int (*on_except)(const struct svr_error *error);
+    /* Writes a line about the work done, at most `size` bytes with the NUL. */
+    int (*get_summary)(char *text, size_t size);
+    /* Does one piece of work. Returns the milliseconds until it is wanted
+     * again, 0 = at once. */
+    int (*run)(void);
+
+    size_t state_size;
+    int state_version;
+    /* Fills `state` (zeroed, of the new size) from `old`, a copy of a state of
+     * version `from` and its size. Frees and moves nothing that the old state
+     * reaches: the reload may still be rejected. */
+    int (*migrate)(int from, const void *old, void *state);
+    const struct svr_callback *callbacks;
+};
+
+extern const struct svr_handler svr_handler;
+
+/* SVR_HANDLER(.run = run, …); stands once, in my_server.c, after svr_conf.h. */
+#define SVR_HANDLER(...)                                                       \
+    static const struct svr_key svr_keys_[] = {SVR_CONF_KEYS{.key = NULL}};    \
+    const struct svr_handler svr_handler = {.abi = SVR_ABI,                    \
+                                            .conf_size =                       \
+                                                sizeof(struct svr_conf),       \
+                                            .keys = svr_keys_,                 \
+                                            __VA_ARGS__}
+
+#pragma GCC visibility pop
+#endif

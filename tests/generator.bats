@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# tiny-new: contract §2, nasty names, all or nothing.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    unset MAKEFLAGS MFLAGS MAKELEVEL
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+new() {
+    timeout -k 1 60 "$TINY_NEW" "$@"
+}
+
+# refuses STATUS ARG…: one line says why, and nothing is left behind.
+refuses() {
+    local wanted=$1 before
+    shift
+    before=$(find . -print | sort)
+    run new "$@"
+    [ "$status" -eq "$wanted" ] || { echo "$* -> $status: $output"; return 1; }
+    [ "$wanted" -eq 2 ] || [ "$(wc -l <<<"$output")" -eq 1 ] || { echo "$output"; return 1; }
+    [ "$(find . -print | sort)" = "$before" ] || { find .; return 1; }
+}
+
+@test "it makes a project and says what next" {
+    run new myproj
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == "myproj: made from worker, "*" files, parts: notify" ]]
+    [ "${lines[2]}" = "  cd myproj" ]
+    [ "${lines[3]}" = "  make && ./svr.sh start" ]
+    [ "${lines[4]}" = "  ./svr.sh status" ]
+    run new -q other
+    [ "$output" = "" ]
+}
+
+@test "the tree is the golden one" {
+    new -q golden
+    (cd golden && find . -type f -o -type l | LC_ALL=C sort) >listing
+    diff -u "$TINY_SRC/tests/tree.golden" listing
+}
+
+@test "two runs with the same arguments make the same bytes" {
+    mkdir a b
+    new -q a/same
+    new -q b/same
+    diff -r a/same b/same
+}
+
+@test "runtime and parts are byte for byte those of Tiny" {
+    new -q --with all copies
+    for file in "$TINY_SRC"/runtime/*; do
+        cmp "$file" "copies/runtime/${file##*/}"
+    done
+    for file in "$TINY_SRC"/parts/*.[ch]; do
+        cmp "$file" "copies/parts/${file##*/}"
+    done
+    (cd copies && sha256sum --quiet -c .tiny/manifest)
+}
+
+@test "names that are refused: one line, nothing executed, nothing left" {
+    for name in int while _Bool handler define, 'a,b' '$(rm)' '`touch x`' 'a"b' "a'b" \
+        $'a\nb' "m4_syscmd(id)" 'Upper' '1st' '-x' 'a.b' 'ä' \
+        "$(printf 'a%.0s' {1..41})" "$(printf 'a%.0s' {1..300})"; do
+        refuses 1 -- "$name"
+        refuses 1 --name "$name" -- fine
+    done
+    for name in . .. ./ ../ / ''; do
+        refuses 1 "$name"
+    done
+}
+
+@test "words that only look dangerous are names" {
+    for name in define conf test run svr all check main build obj runtime parts debug svr-sh index; do
+        new -q "$name"
+        make -s -C "$name" >/dev/null
+        timeout 60 "$name/svr.sh" start >/dev/null
+        timeout 60 "$name/svr.sh" close >/dev/null
+    done
+}
+
+@test "a place that is taken is refused; an empty folder is not" {
+    echo x >file
+    refuses 1 file
+    ln -s nowhere dangling
+    refuses 1 dangling
+    mkdir full
+    touch full/x
+    refuses 1 full
+    mkdir empty
+    new -q empty
+    [ -x empty/svr.sh ]
+    refuses 1 absent/below
+    mkdir real
+    ln -s real link
+    refuses 1 link
+}
+
+@test "a parent that cannot be written is refused" {
+    [ "$(id -u)" -ne 0 ] || skip "root may write anywhere"
+    mkdir closed
+    chmod 500 closed
+    refuses 1 closed/myproj
+}
+
+@test "a full disk: refused, nothing left behind" {
+    mkdir -p small
+    unshare -rm true 2>/dev/null || [ "$(id -u)" -eq 0 ] || skip "no namespace for a small disk"
+    run unshare -rm sh -c '
+        mount -t tmpfs -o size=64k tmpfs small || exit 77
+        "$TINY_NEW" small/myproj 2>&1
+        echo "status $?"
+        ls -A small'
+    [ "$status" -ne 77 ] || skip "no small disk to be had"
+    [[ ${lines[0]} == "tiny-new: "*"No space left"* ]]
+    [ "${lines[1]}" = "status 1" ]
+    [ "${#lines[@]}" -eq 2 ]
+}
+
+@test "killed at any moment it leaves no DIR; ended by TERM, nothing at all" {
+    for delay in 0.001 0.002 0.004 0.006 0.008 0.010 0.015 0.020; do
+        timeout -s KILL "$delay" "$TINY_NEW" -q killed || true
+        [ ! -e killed ] || { [ -e killed/.tiny/manifest ] && rm -rf killed; }
+        find . -maxdepth 1 -name '.killed.tiny-*' -exec rm -rf {} +
+        timeout -s TERM "$delay" "$TINY_NEW" -q ended 2>/dev/null || true
+        [ ! -e ended ] || { [ -e ended/.tiny/manifest ] && rm -rf ended; }
+    done
+    run find . -name '.ended.tiny-*'
+    [ "$output" = "" ]
+}
+
+@test "wrong usage: 2, and where to find help" {
+    refuses 2
+    refuses 2 one two
+    refuses 2 --nonsense x
+    refuses 2 -n
+    [[ $output == *"--help"* ]]
+}
+
+@test "unknown templates and parts are refused" {
+    refuses 1 --template opera x
+    refuses 1 --with notify,opera x
+    [[ $output == *'"opera"'* ]]
+    new -q --with none bare
+    [ "$(cd bare/parts && echo *)" = table.c ]
+    make -s -C bare >/dev/null
+}
+
+@test "help, version and list" {
+    run new --help
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == "Usage: tiny-new [OPTION]... DIR" ]]
+    run new --version
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} =~ ^tiny-new\ \(Tiny\)\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+    run new --list
+    [ "$status" -eq 0 ]
+    [[ $output == *worker*reads*notify*tells* ]]
+}
+
+@test "--dry-run lists the very files, and makes none" {
+    new --dry-run plan >planned
+    [ ! -e plan ]
+    new -q plan
+    diff <(sort planned) <(find plan -type f | sort)
+}
+
+@test "--git makes a repository with a first commit" {
+    command -v git >/dev/null || skip "no git"
+    export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@localhost
+    new -q --git repo
+    run git -C repo status --porcelain
+    [ "$output" = "" ]
+    [ "$(git -C repo rev-list --count HEAD)" -eq 1 ]
+}
+
+@test "it finds its files from the build tree, TINY_DATADIR and a moved install" {
+    mkdir -p moved/bin moved/share/tiny
+    cp "$TINY_NEW" moved/bin/tiny-new
+    cp -R "$TINY_SRC/runtime" "$TINY_SRC/parts" "$TINY_SRC/templates" moved/share/tiny
+    moved/bin/tiny-new -q here
+    [ -x here/svr.sh ]
+    TINY_DATADIR=$TINY_SRC new -q there
+    TINY_DATADIR=/nowhere run new elsewhere
+    [ "$status" -eq 1 ]
+    [[ $output == *TINY_DATADIR* ]]
+}
+
+@test "svr_conf.h as tiny-new derives it is what make derives" {
+    new -q derived
+    cp derived/svr_conf.h before
+    touch derived/svr_conf
+    make -s -C derived
+    cmp before derived/svr_conf.h
+}

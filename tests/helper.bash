@@ -1,0 +1,153 @@
+# The tests' vocabulary. A test works in $P, a copy of a project that was made
+# and built once for its file; its name is `demo`.
+
+SLACK=${SLACK:-5} # a machine may stall: limits are so many times longer
+
+# Runs a command with a bound on its life; bats would wait for ever.
+bounded() {
+    timeout -k 1 "$((12 * SLACK))" "$@"
+}
+
+# wait_until SECONDS COMMAND…: tries it until it succeeds.
+wait_until() {
+    local tries=$(($1 * SLACK * 20))
+    shift
+    for ((; tries > 0; tries--)); do
+        if "$@"; then return 0; fi
+        sleep 0.05 # wait_until polls
+    done
+    echo "waited in vain: $*" >&2
+    return 1
+}
+
+make_base() {
+    : "${TINY_NEW:?}"
+    mkdir "$BATS_FILE_TMPDIR/base"
+    "$TINY_NEW" -q "$@" "$BATS_FILE_TMPDIR/base/demo"
+    # Logs go to the console alone, that a test's expectations are in one file.
+    env -u MAKEFLAGS -u MFLAGS make -s -C "$BATS_FILE_TMPDIR/base/demo"
+}
+
+setup_file() {
+    make_base
+}
+
+setup() {
+    unset MAKEFLAGS MFLAGS MAKELEVEL
+    P=$BATS_TEST_TMPDIR/demo
+    cp -a "$BATS_FILE_TMPDIR/base/demo" "$P"
+    cd "$P" || return 1
+    started=()
+}
+
+teardown() {
+    local pid
+    [ -z "${P:-}" ] || started+=("$(cat "$P/run/demo.pid" 2>/dev/null)")
+    for pid in "${started[@]}"; do
+        # Only what runs in this test's folder is ours.
+        case $(readlink "/proc/$pid/cwd" 2>/dev/null) in
+        "$BATS_TEST_TMPDIR"*) kill -9 "$pid" 2>/dev/null ;;
+        esac
+    done
+    return 0
+}
+
+# Sets a key of svr_conf.
+set_key() {
+    if grep -q "^$1 =" svr_conf; then
+        sed -i "s|^$1 = .*|$1 = $2|" svr_conf
+    else
+        printf '%s = %s\n' "$1" "$2" >>svr_conf
+    fi
+}
+
+# hooks: takes the hooks from stdin as my_server.c; `state` is declared by it.
+hooks() {
+    {
+        printf '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n'
+        printf '#include <unistd.h>\n#include "svr.h"\n#include "svr_conf.h"\n'
+        cat
+    } >my_server.c
+    sed -i 's/^SOURCES = .*/SOURCES = my_server.c/' Makefile
+    sed -i 's/^CFLAGS = .*/CFLAGS = -O1 -g/' Makefile
+}
+
+# build: makes what the hooks need; the log of a failure is shown.
+build() {
+    make -s >make.log 2>&1 || { cat make.log >&2; return 1; }
+}
+
+# A server that counts its turns in the state and says so.
+counting_hooks() {
+    hooks <<END
+struct state { long turns; };
+static int on_start(void) { svr_info("on_start"); return 0; }
+static int on_reload(void) { svr_info("on_reload"); return 0; }
+static int on_close(void) { svr_info("on_close"); return 0; }
+static int run(void) {
+    struct state *state = svr_state();
+    svr_info("${1:-turn} %ld", ++state->turns);
+    return 50;
+}
+SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .on_close = on_close,
+            .run = run, .state_size = sizeof(struct state), .state_version = 1);
+END
+}
+
+# Runs the server in the foreground of nobody: its pid in $server, its console
+# in `log.txt`, its exit status in `status.txt`.
+run_server() {
+    (
+        exec 3>&-
+        ./svr.sh run >out.txt 2>log.txt &
+        echo $! >server.pid
+        wait $!
+        echo $? >status.txt
+    ) 3>&- >/dev/null 2>&1 &
+    wait_until 2 test -s server.pid
+    server=$(cat server.pid)
+    started+=("$server")
+}
+
+# The exit status of run_server's server, once it has ended.
+exit_status() {
+    wait_until "${1:-10}" test -s status.txt || return 1
+    cat status.txt
+}
+
+has_line() {
+    grep -q -- "$1" log.txt
+}
+
+count_lines() {
+    grep -c -- "$1" log.txt || true
+}
+
+# wait_line SECONDS PATTERN
+wait_line() {
+    wait_until "$1" has_line "$2" || { cat log.txt >&2; return 1; }
+}
+
+# The turn that was logged last.
+last_turn() {
+    grep -o "${1:-turn} [0-9]*" log.txt | tail -n 1 | grep -o '[0-9]*'
+}
+
+gone() {
+    local state
+    state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 0
+    [ "$state" = Z ] || [ -z "$state" ]
+}
+
+alive() {
+    ! gone "$1"
+}
+
+json() {
+    bounded ./svr.sh status --json | python3 -c "
+import json, sys
+value = json.load(sys.stdin)
+for key in '$1'.split('.'):
+    value = value[key]
+print(value)"
+}

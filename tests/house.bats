@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# The house: the shape of the runtime, its size, its scripts, both compilers.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    export PROJECT=$BATS_FILE_TMPDIR/house
+    "$TINY_NEW" -q --with all "$PROJECT"
+}
+
+setup() {
+    unset MAKEFLAGS MFLAGS MAKELEVEL
+    cd "$TINY_SRC" || return 1
+}
+
+@test "sources: 80 columns, no tabs, the layout of .clang-format" {
+    run awk 'length > 80 || /\t/ { print FILENAME ":" FNR }' runtime/*.[ch] parts/*.[ch] generator/*.[ch]
+    [ "$output" = "" ]
+    command -v clang-format >/dev/null || skip "no clang-format"
+    clang-format --dry-run -Werror runtime/*.[ch] parts/*.[ch] generator/*.[ch]
+    clang-format --style=file --dry-run -Werror templates/worker/*.[ch]
+}
+
+@test "each header compiles alone" {
+    for header in runtime/*.h parts/*.h; do
+        "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -Iruntime -fsyntax-only -x c "$header"
+    done
+}
+
+@test "nobody includes in a circle" {
+    for file in runtime/*.[ch]; do
+        sed -n 's/^#include "\(.*\)\.h"/\1/p' "$file" | while read -r header; do
+            echo "${file##*/} $header.h"
+        done
+    done | awk '{ sub(/\.[ch]$/, "", $1); sub(/\.h$/, "", $2); if ($1 != $2) print }' >"$BATS_TEST_TMPDIR/graph"
+    [ -s "$BATS_TEST_TMPDIR/graph" ]
+    tsort "$BATS_TEST_TMPDIR/graph" >/dev/null
+}
+
+@test "nobody links in a circle" {
+    make -s -C "$PROJECT"
+    cd "$PROJECT/build/objects.d/runtime"
+    for object in *.o; do
+        nm "$object" | awk -v room="${object%.o}" '
+            $2 ~ /[TDBRV]/ { print "has", $3, room } $1 == "U" { print "needs", $2, room }'
+    done | awk '$1 == "has" { home[$2] = $3 } $1 == "needs" { wants[++n] = $2; who[n] = $3 }
+        END { for (i = 1; i <= n; i++) if (wants[i] in home && home[wants[i]] != who[i])
+              print who[i], home[wants[i]] }' | sort -u >"$BATS_TEST_TMPDIR/graph"
+    [ -s "$BATS_TEST_TMPDIR/graph" ]
+    tsort "$BATS_TEST_TMPDIR/graph" >/dev/null
+}
+
+@test "the core's code lines only fall; each part has at most 100" {
+    command -v cloc >/dev/null || skip "no cloc"
+    count() { cloc --quiet --csv --include-lang=C,"C/C++ Header" "$@" | awk -F, '/SUM/ { sum = $5 } $2 ~ /^C/ { one += $5 } END { print sum ? sum : one }'; }
+    lines=$(count runtime)
+    limit=$(cat tests/core-lines)
+    echo "core: $lines code lines; the limit is $limit, the goal 1000"
+    [ "$lines" -le "$limit" ]
+    [ "$lines" -ge $((limit - 20)) ] || { echo "lower tests/core-lines to $lines"; return 1; }
+    for part in parts/*.c; do
+        lines=$(count "$part" "${part%.c}.h")
+        echo "$part: $lines"
+        [ "$lines" -le 100 ]
+    done
+    ! grep -rnwE 'notify' runtime/*.[ch] | grep -v '_notify\|notify_'
+}
+
+@test "every script is clean under shellcheck" {
+    command -v shellcheck >/dev/null || skip "no shellcheck"
+    shellcheck scripts/* .ci/run tests/run-bats tests/installcheck
+    shellcheck "$PROJECT"/svr.sh "$PROJECT"/service/*/run
+    shellcheck -s bash -e SC1091 tests/helper.bash
+}
+
+@test "a project is clean with gcc and clang, warnings being errors" {
+    for compiler in gcc clang; do
+        command -v $compiler >/dev/null || skip "no $compiler"
+        cp -a "$PROJECT" "$BATS_TEST_TMPDIR/$compiler"
+        make -s -C "$BATS_TEST_TMPDIR/$compiler" CC=$compiler
+        make -s -C "$BATS_TEST_TMPDIR/$compiler" CC=$compiler CFLAGS=-O0
+    done
+}
+
+@test "clang-tidy has nothing to say of the runtime" {
+    command -v clang-tidy >/dev/null || skip "no clang-tidy"
+    run clang-tidy --quiet --warnings-as-errors='*' \
+        --checks='-*,clang-analyzer-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-narrowing-conversions,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-bugprone-assignment-in-if-condition' \
+        runtime/*.c parts/*.c generator/*.c -- -std=c11 -Iruntime -Igenerator \
+        -DSVR_PROJECT='"x"' -DVERSION='"0"' -DM4='"m4"' -DSRC_DIR='""' -DBUILD_DIR='""' -DDATA_DIR='""'
+    [ "$status" -eq 0 ] || { echo "$output"; return 1; }
+}
+
+@test "templates have no place-holder that nobody fills" {
+    run grep -rnE '__[A-Z_]+__' "$PROJECT" --include='*' --exclude-dir=build
+    ! grep -vE '__(VA_ARGS|FILE|LINE)__' <<<"$output" | grep .
+}

@@ -1,0 +1,228 @@
+#!/usr/bin/env bats
+# Start and files: acceptance A1 to A8, detaching, who may run where.
+
+load helper
+
+@test "A1 an untouched project starts, and works in its own folder alone" {
+    run bounded ./svr.sh start
+    [ "$status" -eq 0 ]
+    [[ $output == *"started, pid "* ]]
+    wait_until 5 test -s log/demo.out
+    run bounded ./svr.sh status
+    [ "$status" -eq 0 ]
+    [[ $output == "demo: running, pid "* ]]
+    pid=$(cat run/demo.pid)
+    run bash -c "readlink /proc/$pid/fd/* | grep -v -e '^$P' -e anon_inode -e '^socket:' -e '^/dev/null'"
+    [ "$output" = "" ]
+    bounded ./svr.sh close
+}
+
+@test "A2 the pid file names the server; on_start comes once, before run" {
+    counting_hooks
+    build
+    run_server
+    wait_line 5 'turn 2'
+    [ "$(cat run/demo.pid; echo x)" = "$server"$'\nx' ]
+    [ "$(count_lines '>> on_start$')" -eq 1 ]
+    run grep -e on_start -e 'turn 1$' -e on_reload -e on_close log.txt
+    [[ ${lines[0]} == *on_start ]]
+    [[ ${lines[1]} == *"turn 1" ]]
+    [ "${#lines[@]}" -eq 2 ]
+}
+
+@test "A3 a log file in a folder that is not there: one line, no pid file" {
+    set_key log.file_log '"absent/x.log"'
+    run bounded ./svr.sh run
+    [ "$status" -ne 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *absent/x.log* ]]
+    [ ! -e run/demo.pid ]
+    run bounded ./svr.sh start
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *absent/x.log* ]]
+    [ ! -e run/demo.pid ]
+}
+
+@test "A5 a second start is refused; close ends the first" {
+    bounded ./svr.sh start
+    pid=$(cat run/demo.pid)
+    run bounded ./svr.sh start
+    [ "$status" -eq 1 ]
+    [[ $output == *"already running"* ]]
+    run bounded ./svr.sh run
+    [ "$status" -eq 1 ]
+    [[ $output == *"already running (pid $pid)"* ]]
+    [ "$(cat run/demo.pid)" = "$pid" ]
+    bounded ./svr.sh close
+    gone "$pid"
+}
+
+@test "A6 a pid file that names another process is not believed" {
+    sleep 600 3>&- &
+    other=$!
+    mkdir -p run
+    echo "$other" >run/demo.pid
+    for command in close reload status; do
+        run bounded ./svr.sh "$command"
+        [ "$status" -eq 3 ]
+        [[ $output == *"not running"* ]]
+    done
+    kill -0 "$other"
+    bounded ./svr.sh start
+    [ "$(cat run/demo.pid)" != "$other" ]
+    bounded ./svr.sh close
+    kill "$other"
+}
+
+@test "A7 svr.sh works by absolute path, from elsewhere and through a symlink" {
+    mkdir ../elsewhere
+    ln -s ../demo/svr.sh ../elsewhere/control
+    cd /
+    bounded "$P/svr.sh" start
+    bounded "$P/../elsewhere/control" status
+    cd "$P/../elsewhere"
+    bounded ./control reload
+    bounded ./control close
+    run bounded "$P/svr.sh" status
+    [ "$status" -eq 3 ]
+}
+
+@test "A8 unknown commands show the usage; without a server all say so" {
+    for words in "" "begin" "status --xml" "start now" "close now please"; do
+        # shellcheck disable=SC2086 # words
+        run --separate-stderr bounded ./svr.sh $words
+        [ "$status" -eq 2 ]
+        [ "$output" = "" ]
+        [[ $stderr == *usage:* ]]
+    done
+    for command in close reload status "status --json"; do
+        # shellcheck disable=SC2086 # words
+        run bounded ./svr.sh $command
+        [ "$status" -eq 3 ]
+        [[ $output == *"not running"* ]]
+    done
+}
+
+@test "start detaches: nothing of the caller stays open, the session is its own" {
+    run bash -c 'exec 7</dev/null 8>held; timeout 60 ./svr.sh start'
+    [ "$status" -eq 0 ]
+    pid=$(cat run/demo.pid)
+    run bash -c "readlink /proc/$pid/fd/* | grep -c held"
+    [ "$output" = 0 ]
+    [ "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$pid" ]
+    bounded ./svr.sh close
+}
+
+@test "a failing on_start: the reason on stderr, 1, nothing left behind" {
+    hooks <<'END'
+static int on_start(void) { return svr_fail("no luck with %s", "42"); }
+SVR_HANDLER(.on_start = on_start);
+END
+    build
+    run bounded ./svr.sh start
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *"on_start: no luck with 42 (my_server.c:"* ]]
+    [ ! -e run/demo.pid ]
+    run bounded ./svr.sh run
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq "$(grep -c . <<<"$output")" ]
+    run bounded ./svr.sh status
+    [ "$status" -eq 3 ]
+}
+
+@test "a start that crashes says of which signal" {
+    hooks <<'END'
+static int on_start(void) { abort(); return 0; }
+SVR_HANDLER(.on_start = on_start);
+END
+    build
+    run bounded ./svr.sh start
+    [ "$status" -eq 1 ]
+    [[ $output == *"died of signal 6"* ]]
+}
+
+@test "bad configuration at the start: status 78, line and key" {
+    set_key svr.timer.min_span 0
+    line=$(grep -n '^svr.timer.min_span' svr_conf | cut -d: -f1)
+    run bounded ./svr.sh run
+    [ "$status" -eq 78 ]
+    [[ $output == *"svr_conf:$line: svr.timer.min_span: out of range"* ]]
+    rm svr_conf
+    run bounded ./svr.sh run
+    [ "$status" -eq 78 ]
+    [[ $output == *"svr_conf:1: file: No such file"* ]]
+}
+
+@test "run/ that cannot be written: status 1 and its name" {
+    [ "$(id -u)" -ne 0 ] || skip "root may write anywhere"
+    mkdir -p run
+    chmod 500 run
+    run bounded ./svr.sh run
+    [ "$status" -eq 1 ]
+    [[ $output == *run/lock* ]]
+}
+
+@test "run/ that is a file: status 1, one line" {
+    rm -rf run
+    echo x >run
+    run bounded ./svr.sh run
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *run/lock* ]]
+}
+
+@test "a deep folder with spaces, and a folder that moves while it runs" {
+    deep=$BATS_TEST_TMPDIR/$(printf 'long name %.0s' 1 2 3 4 5 6 7 8 9 10 11 12)/p
+    mkdir -p "$(dirname "$deep")"
+    cp -a "$P" "$deep"
+    cd "$deep"
+    counting_hooks
+    build
+    run_server
+    wait_line 5 'turn 2'
+    mv "$deep" "$deep moved"
+    cd "$deep moved"
+    run bounded ./svr.sh reload
+    [ "$status" -eq 0 ]
+    bounded ./svr.sh close
+    [ "$(exit_status)" -eq 0 ]
+}
+
+@test "the control socket: wrong, half, huge and silent clients" {
+    counting_hooks
+    build
+    run_server
+    wait_line 5 'turn 1'
+    [ "$(stat -c %a run/control)" = 600 ]
+    run timeout 60 python3 - <<'END'
+import socket, time
+def dial():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(30)
+    s.connect("run/control")
+    return s
+s = dial(); s.sendall(b"nonsense\n"); assert s.recv(100).startswith(b"2"), "nonsense"
+s = dial(); s.sendall(b"\0\xff\n"); assert s.recv(100).startswith(b"2"), "bytes"
+big = dial()
+try:
+    big.sendall(b"x" * 1000000)
+except OSError:
+    pass
+half = [dial() for _ in range(10)]
+for h in half:
+    h.sendall(b"relo")
+silent = [dial() for _ in range(10)]
+never = dial(); never.sendall(b"status --json\n")
+s = dial(); s.sendall(b"stat"); s.sendall(b"us\n"); assert b"running" in s.recv(4096), "pieces"
+begin = time.time()
+for h in half + silent:
+    assert h.recv(100) == b"", "a half request is dropped"
+END
+    echo "$output"
+    [ "$status" -eq 0 ]
+    before=$(last_turn)
+    wait_until 5 eval '[ "$(last_turn)" -gt "$((before + 2))" ]'
+    bounded ./svr.sh close
+}

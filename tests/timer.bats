@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# Timers, posts and failures, as far as the loop stands on them.
+
+load helper
+
+@test "a period timer with a number of runs ticks that often; keys are unique" {
+    hooks <<'END'
+static int tick(void *arg) { svr_info("tick %s", (const char *)arg); return 0; }
+static int stranger(void *arg) { (void)arg; return 0; }
+static int on_start(void) {
+    struct svr_when three = {.every = 0.1, .runs = 3};
+    svr_info("added %d", svr_add_timer("a", tick, "a", three));
+    svr_info("again %d", svr_add_timer("a", tick, "a", three));
+    svr_info("stranger %d", svr_add_timer("s", stranger, NULL, three));
+    svr_info("never %d", svr_add_timer("n", tick, NULL, (struct svr_when){.every = 0}));
+    svr_info("unknown %d", svr_remove_timer("b"));
+    svr_add_timer("z", tick, "z", (struct svr_when){.every = 0.7});
+    return 0;
+}
+SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(tick)));
+END
+    set_key svr.timer.min_span 0.01
+    build
+    run_server
+    wait_line 5 'tick z'
+    for line in 'added 0' 'again -1' 'stranger -1' 'never -1' 'unknown -1'; do
+        has_line ">> $line$"
+    done
+    [ "$(count_lines 'tick a')" -eq 3 ]
+    bounded ./svr.sh close
+}
+
+@test "callbacks that remove themselves, all others, and add: the rest ticks" {
+    hooks <<'END'
+static int rest(void *arg) { (void)arg; svr_info("rest"); return 0; }
+static int self(void *arg) { (void)arg; svr_info("self"); return svr_remove_timer("self"); }
+static int others(void *arg) {
+    (void)arg; svr_info("others");
+    svr_remove_timer("x"); svr_remove_timer("y");
+    svr_add_timer("late", rest, NULL, (struct svr_when){.every = 0.1, .runs = 2});
+    return svr_remove_timer("others");
+}
+static int on_start(void) {
+    svr_add_timer("self", self, NULL, (struct svr_when){.every = 0.1});
+    svr_add_timer("x", self, NULL, (struct svr_when){.every = 100});
+    svr_add_timer("others", others, NULL, (struct svr_when){.every = 0.1});
+    svr_add_timer("y", self, NULL, (struct svr_when){.every = 100});
+    svr_add_timer("rest", rest, NULL, (struct svr_when){.every = 0.2});
+    return 0;
+}
+SVR_HANDLER(.on_start = on_start,
+            .callbacks = SVR_CALLBACKS(SVR_CALL(rest), SVR_CALL(self), SVR_CALL(others)));
+END
+    set_key svr.timer.min_span 0.01
+    build
+    run_server
+    wait_until 5 eval '[ "$(count_lines ">> rest")" -ge 6 ]'
+    [ "$(count_lines '>> self')" -eq 1 ]
+    [ "$(count_lines '>> others')" -eq 1 ]
+    [[ $(json timers) == *"'rest'"* ]]
+    [ "$(json timers | grep -o name | wc -l)" -eq 1 ]
+    bounded ./svr.sh close
+}
+
+@test "a timer ticks on in the new code; one whose function is gone is dropped" {
+    hooks <<'END'
+static int tick(void *arg) { (void)arg; svr_info("old tick"); return 0; }
+static int gone(void *arg) { (void)arg; return 0; }
+static int on_start(void) {
+    svr_add_timer("tick", tick, NULL, (struct svr_when){.every = 0.2});
+    svr_add_timer("gone", gone, NULL, (struct svr_when){.every = 0.2});
+    return 0;
+}
+SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(gone), SVR_CALL(tick)));
+END
+    set_key svr.timer.min_span 0.01
+    build
+    run_server
+    wait_line 5 'old tick'
+    hooks <<'END'
+static int tick(void *arg) { (void)arg; svr_info("new tick"); return 0; }
+SVR_HANDLER(.callbacks = SVR_CALLBACKS(SVR_CALL(tick)));
+END
+    bounded ./svr.sh reload
+    wait_line 5 'new tick'
+    has_line 'timer gone dropped: its function is gone'
+    bounded ./svr.sh close
+}
+
+@test "svr_post from another thread runs in the loop; a stranger is refused" {
+    hooks <<'END'
+#include <pthread.h>
+static pthread_t loop;
+static int arrive(void *arg) {
+    svr_info("arrived %d, in the loop: %d", *(int *)arg, pthread_equal(loop, pthread_self()) != 0);
+    return 0;
+}
+static int stranger(void *arg) { (void)arg; return 0; }
+static void *other(void *arg) {
+    static int numbers[100];
+    (void)arg;
+    for (int i = 0; i < 100; i++) { numbers[i] = i; svr_post(arrive, &numbers[i]); }
+    svr_info("stranger %d", svr_post(stranger, NULL));
+    return NULL;
+}
+static int on_start(void) {
+    pthread_t thread;
+    loop = pthread_self();
+    svr_pin();
+    return pthread_create(&thread, NULL, other, NULL);
+}
+SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(arrive)));
+END
+    build
+    run_server
+    wait_line 5 'arrived 99, in the loop: 1'
+    [ "$(count_lines 'arrived .* in the loop: 1')" -eq 100 ]
+    grep -o 'arrived [0-9]*' log.txt | grep -o '[0-9]*' | sort -nc
+    wait_line 5 'stranger -1'
+    bounded ./svr.sh close
+}
+
+@test "a failing run pauses, is counted, and close works" {
+    hooks <<'END'
+static int run(void) { return svr_fail("always"); }
+SVR_HANDLER(.run = run);
+END
+    build
+    run_server
+    wait_line 10 'times more'
+    lines=$(count_lines 'run: always')
+    [ "$lines" -le 20 ]
+    [[ $(json last_error) == "run: always (my_server.c:"* ]]
+    bounded ./svr.sh close
+}
+
+@test "on_except decides: go on, close (254), or fails itself (255)" {
+    for case in "SVR_CLOSE 254" 'svr_fail("worse") 255'; do
+        rm -f status.txt server.pid
+        hooks <<END
+static int on_except(const struct svr_error *error) {
+    svr_info("on_except: %s %s %s", error->where, error->message, error->file);
+    return ${case% *};
+}
+static int run(void) { return svr_fail("broken"); }
+SVR_HANDLER(.on_except = on_except, .run = run);
+END
+        build
+        run_server
+        [ "$(exit_status)" -eq "${case##* }" ]
+        has_line 'on_except: run broken my_server.c'
+    done
+}
+
+@test "an idle server sleeps: no system call in any thread" {
+    hooks <<'END'
+SVR_HANDLER(.run = NULL);
+END
+    build
+    run_server
+    wait_until 5 eval '[ "$(json state)" = running ]'
+    switches() { cat /proc/"$server"/task/*/status | awk '/ctxt_switches/ { n += $2 } END { print n }'; }
+    settled() { local a; a=$(switches); sleep 1; [ "$(switches)" = "$a" ]; }
+    wait_until 10 settled
+    bounded ./svr.sh close
+}
