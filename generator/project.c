@@ -275,7 +275,7 @@ open_stage(void) {
         slash[slash == parent] = '\0';
     if (snprintf(staging, sizeof staging, "%s/.%s.tiny-XXXXXX",
                  slash ? parent : ".", project->name) >= (int)sizeof staging)
-        return fail("%.80s…: the path is too long", project->folder);
+        return fail("%.80s...: the path is too long", project->folder);
     if (!mkdtemp(staging)) {
         fail("%s: %s", slash ? parent : ".", strerror(errno));
         *staging = '\0';
@@ -300,9 +300,8 @@ check_folder(void) {
         return fail("%s: exists, and is no empty folder", project->folder);
     int fd = open(project->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
     int entries = 0;
-    while (folder && (entry = readdir(folder)))
+    while (folder && readdir(folder))
         entries++;
     if (folder)
         closedir(folder);

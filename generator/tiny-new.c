@@ -114,16 +114,18 @@ keep_parts(char **all, const char *with) {
     *kept = NULL;
 }
 
-/* The last part of a path. */
-static char *
+/* The last part of a path; cut at what no name is long enough for. */
+static const char *
 last_part(const char *folder) {
+    static char name[512];
     size_t end = strlen(folder);
     while (end > 1 && folder[end - 1] == '/')
         end--;
     size_t start = end;
     while (start > 0 && folder[start - 1] != '/')
         start--;
-    return strndup(folder + start, end - start);
+    snprintf(name, sizeof name, "%.*s", (int)(end - start), folder + start);
+    return name;
 }
 
 /* What led to this project, in one form for all ways to say it. */
@@ -215,8 +217,9 @@ main(int argc, char *argv[]) {
         project.name = last_part(project.folder);
     if (check_name(project.name) < 0 || data_find() < 0)
         return REFUSED;
-    if (!contains(data_templates(), project.template,
-                  strlen(project.template))) {
+    char **templates = data_templates();
+    if (!templates ||
+        !contains(templates, project.template, strlen(project.template))) {
         fail("there is no template \"%.40s\" (see --list)", project.template);
         return REFUSED;
     }

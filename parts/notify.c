@@ -15,8 +15,8 @@
 static bool with_status;
 static uint64_t messages;
 
-static void
-notify(const char *text) {
+void
+svr_notify(const char *lines) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = getenv("NOTIFY_SOCKET");
     size_t length = path ? strlen(path) : 0;
@@ -28,53 +28,45 @@ notify(const char *text) {
     socklen_t size =
         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+    if (sendto(fd, lines, strlen(lines), MSG_NOSIGNAL,
                (struct sockaddr *)&address, size) >= 0)
         messages++;
     close(fd);
 }
 
 static int
-start(const struct conf *conf, char reason[WHY_SIZE]) {
+hear(enum part_event event, const struct conf *conf, const char *summary,
+     char reason[WHY_SIZE]) {
+    struct timespec now;
+    char text[1024];
     (void)reason;
     with_status = conf_number(conf, "notify.status") != 0;
+    switch (event) {
+    case PART_READY:
+        snprintf(text, sizeof text, "READY=1\nMAINPID=%d\n", (int)getpid());
+        svr_notify(text);
+        break;
+    case PART_RELOAD:
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%jd\n",
+                 (intmax_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+        svr_notify(text);
+        break;
+    case PART_RELOADED:
+        svr_notify("READY=1\n");
+        break;
+    case PART_SUMMARY:
+        snprintf(text, sizeof text, "STATUS=%.1000s\n", summary);
+        if (with_status)
+            svr_notify(text);
+        break;
+    case PART_CLOSE:
+        svr_notify("STOPPING=1\n");
+        break;
+    default:
+        break;
+    }
     return 0;
-}
-
-static void
-ready(void) {
-    char text[64];
-    snprintf(text, sizeof text, "READY=1\nMAINPID=%d\n", (int)getpid());
-    notify(text);
-}
-
-static void
-reload(void) {
-    struct timespec now;
-    char text[80];
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%jd\n",
-             (intmax_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-    notify(text);
-}
-
-static void
-reloaded(const struct conf *conf) {
-    with_status = conf_number(conf, "notify.status") != 0;
-    notify("READY=1\n");
-}
-
-static void
-summary(const char *summary) {
-    char text[1024];
-    snprintf(text, sizeof text, "STATUS=%.1000s\n", summary);
-    if (with_status)
-        notify(text);
-}
-
-static void
-closing(void) {
-    notify("STOPPING=1\n");
 }
 
 static void
@@ -87,12 +79,5 @@ static const struct svr_key keys[] = {
     {.key = NULL},
 };
 
-const struct part part_notify = {.name = "notify",
-                                 .keys = keys,
-                                 .start = start,
-                                 .ready = ready,
-                                 .reload = reload,
-                                 .reloaded = reloaded,
-                                 .summary = summary,
-                                 .close = closing,
-                                 .status = status};
+const struct part part_notify = {
+    .name = "notify", .keys = keys, .hear = hear, .status = status};

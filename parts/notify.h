@@ -2,8 +2,14 @@
 #ifndef NOTIFY_H
 #define NOTIFY_H
 
-/* The part has nothing for hooks: it sends READY=1 after on_start, RELOADING=1
- * and READY=1 around a reload, STOPPING=1 before on_close, and, with the key
- * notify.status, the summary as STATUS=. */
+#pragma GCC visibility push(default)
 
+/* The part sends READY=1 after on_start, RELOADING=1 and READY=1 around a
+ * reload, STOPPING=1 before on_close, and, with the key notify.status, the
+ * summary as STATUS=. svr_notify sends more, as sd_notify(3) has it: lines
+ * NAME=VALUE, for example "EXTEND_TIMEOUT_USEC=5000000\n" in a long on_start.
+ * Loop thread. Does nothing without NOTIFY_SOCKET. */
+void svr_notify(const char *lines);
+
+#pragma GCC visibility pop
 #endif

@@ -150,7 +150,7 @@ consider(const char *word, const char *name, size_t *edits, char hint[96]) {
     snprintf(hint, 96, " (did you mean \"%.64s\"?)", name);
 }
 
-/* Holds a value against "noun: WORD WORD …". */
+/* Holds a value against "noun: WORD WORD ...". */
 static int
 check_word(const struct conf_entry *entry, char reason[WHY_SIZE]) {
     const char *words = entry->row->words;
@@ -231,9 +231,9 @@ decode(char *s) {
     char *out = s;
     while (*++s != '"') {
         const char *name = *s == '\\' && s[1] ? strchr(names, s[1]) : NULL;
-        int byte = *s == '\\' && !name ? escape(&s) : *s;
+        int byte = *s == '\\' && !name ? escape(&s) : (unsigned char)*s;
         if (name) {
-            byte = bytes[name - names];
+            byte = (unsigned char)bytes[name - names];
             s++;
         }
         if (byte == 0)
@@ -265,7 +265,7 @@ read_value(struct conf_entry *entry, char *value, char reason[WHY_SIZE]) {
     entry->text = value;
     if (!entry->quoted)
         *end = '\0';
-    return entry->row ? check(entry, reason) : 0;
+    return 0;
 }
 
 /* Says that nobody knows a key, and which one is near. */
@@ -303,12 +303,12 @@ read_line(struct conf *conf, struct conf_entry line, char *s,
     if (entry && entry->line)
         return blame(&line, reason, "stands in line %d already", entry->line);
     line.row = entry ? entry->row : NULL;
-    if (!entry && unknown(conf, &line, reason) < 0)
-        return -1;
     if (read_value(&line, equals + 1 + strspn(equals + 1, SPACES), reason) < 0)
         return -1;
     if (!entry)
-        return add(conf, line, reason);
+        return unknown(conf, &line, reason) < 0 ? -1 : add(conf, line, reason);
+    if (line.row && check(&line, reason) < 0)
+        return -1;
     *entry = line;
     return 0;
 }

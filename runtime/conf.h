@@ -12,8 +12,8 @@ struct conf_entry {
     const char *text;   /* the value, a string without quotes and escapes */
     bool quoted;        /* it stood in quotes */
     int line;           /* 0: not in the file */
-    const char *above;  /* the comment lines above, each ended by NUL … */
-    const char *start;  /* … up to here, where the key's own line starts */
+    const char *above;  /* the comment lines above, each ended by NUL ... */
+    const char *start;  /* ... up to here, where the key's own line starts */
     const char *beside; /* the comment behind the value, or NULL */
 };
 
@@ -28,7 +28,7 @@ struct conf {
  * the built-in keys and `tables` (NULL ends the list, and each table has a last
  * row without a key). With `own_keys` a key that no table has is the user's,
  * unless its first word is that of a key in a table. Returns NULL with the
- * reason, `svr_conf:LINE: KEY: …`; the caller frees with conf_free. */
+ * reason, `svr_conf:LINE: KEY: ...`; the caller frees with conf_free. */
 struct conf *conf_read(int dir, const struct svr_key *const tables[],
                        bool own_keys, char reason[WHY_SIZE]);
 void conf_free(struct conf *conf);

@@ -71,56 +71,71 @@ string(FILE *out, const char *text) {
     fputc('"', out);
 }
 
-int
-derive_header(const struct conf *conf, FILE *out, char reason[WHY_SIZE]) {
+/* The entry that stands in the file next after a line, or NULL. */
+static const struct conf_entry *
+next(const struct conf *conf, int line) {
+    const struct conf_entry *best = NULL;
+    for (size_t i = 0; i < conf->count; i++)
+        if (conf->entries[i].line > line &&
+            (!best || conf->entries[i].line < best->line))
+            best = &conf->entries[i];
+    return best;
+}
+
+/* Writes a key's field, with the comments above and beside it. */
+static void
+write_field(FILE *out, const struct conf_entry *entry) {
     static const char *const types[] = {"bool ", "int64_t ", "double ",
                                         "const char *"};
-    static const char *const names[] = {"SVR_BOOL", "SVR_INT", "SVR_DOUBLE",
-                                        "SVR_STRING"};
     char name[128];
+    const char *line = entry->above;
+    for (; line && line < entry->start; line += strlen(line) + 1) {
+        fputs(line == entry->above ? "    /* " : "\n     * ", out);
+        comment(out, line);
+    }
+    field(entry->key, name);
+    fprintf(out, "%s    %s%s;", entry->above ? " */\n" : "",
+            types[conf_type(entry)], name);
+    if (entry->beside) {
+        fputs(" /* ", out);
+        comment(out, entry->beside);
+        fputs(" */", out);
+    }
+    fputc('\n', out);
+}
+
+/* Writes a key's row. */
+static void
+write_row(FILE *out, const struct conf_entry *entry) {
+    static const char *const types[] = {"BOOL", "INT", "DOUBLE", "STRING"};
+    char name[128];
+    field(entry->key, name);
+    fprintf(out,
+            " \\\n    {\"%s\", SVR_%s, offsetof(struct svr_conf, %s), \\\n"
+            "     .value = ",
+            entry->key, types[conf_type(entry)], name);
+    string(out, entry->text);
+    fputs("},", out);
+}
+
+int
+derive_header(const struct conf *conf, FILE *out, char reason[WHY_SIZE]) {
+    const struct conf_entry *entry = NULL;
     if (check(conf, reason) < 0)
         return -1;
     fputs("/* Derived from svr_conf at each make: edit svr_conf. */\n"
           "#ifndef SVR_CONF_H\n#define SVR_CONF_H\n\n"
           "#include \"svr.h\"\n\nstruct svr_conf {\n",
           out);
-    if (conf->count == 0)
+    if (!next(conf, 0))
         fputs("    char none_;\n", out);
-    for (size_t i = 0; i < conf->count; i++) {
-        const struct conf_entry *entry = &conf->entries[i];
-        const char *line = entry->above;
-        for (; line && line < entry->start; line += strlen(line) + 1) {
-            fputs(line == entry->above ? "    /* " : "\n     * ", out);
-            comment(out, line + strspn(line, " \t"));
-        }
-        if (entry->above)
-            fputs(" */\n", out);
-        field(entry->key, name);
-        if (entry->line)
-            fprintf(out, "    %s%s;", types[conf_type(entry)], name);
-        if (entry->beside) {
-            fputs(" /* ", out);
-            comment(out, entry->beside);
-            fputs(" */", out);
-        }
-        if (entry->line)
-            fputc('\n', out);
-    }
+    while ((entry = next(conf, entry ? entry->line : 0)))
+        write_field(out, entry);
     fputs("};\n\n/* key, type, place of the field, value at make */\n"
           "#define SVR_CONF_KEYS",
           out);
-    for (size_t i = 0; i < conf->count; i++) {
-        const struct conf_entry *entry = &conf->entries[i];
-        field(entry->key, name);
-        if (entry->line == 0)
-            continue;
-        fprintf(out,
-                " \\\n    {\"%s\", %s, offsetof(struct svr_conf, %s), \\\n     "
-                ".value = ",
-                entry->key, names[conf_type(entry)], name);
-        string(out, entry->text);
-        fputs("},", out);
-    }
+    while ((entry = next(conf, entry ? entry->line : 0)))
+        write_row(out, entry);
     fputs("\n\n#endif\n", out);
     return 0;
 }

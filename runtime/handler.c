@@ -86,7 +86,7 @@ handler_load(int dir, const char *path, struct handler *handler,
     handler->table = dlsym(handler->code, "svr_handler");
     int result = 0;
     if (!handler->table)
-        result = why(reason, "handler.so: no SVR_HANDLER(…) in it");
+        result = why(reason, "handler.so: no SVR_HANDLER(...) in it");
     else if (handler->table->abi != SVR_ABI)
         result = why(reason,
                      "handler.so: built for another runtime (ABI %lx, "

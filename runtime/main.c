@@ -52,14 +52,14 @@ serve(int report) {
     guard_block_signals();
     if (dir >= 0 && take_lock(dir, reason) == 0)
         status = server_start(dir, reason);
-    if (status != 0) {
+    if (status != 0)
         svr_err("start failed: %s", reason);
-        dprintf(report, "%s", reason);
-    } else {
-        dprintf(report, "\n");
+    if (report >= 0) {
+        dprintf(report, "%s", status != 0 ? reason : "\n");
         close(report);
-        status = server_run();
     }
+    if (status == 0)
+        status = server_run();
     server_leave(status);
     return status;
 }
@@ -135,10 +135,11 @@ static int
 command_derive(int dir) {
     char reason[WHY_SIZE];
     struct conf *conf = part_conf(dir, NULL, reason);
-    if (conf && derive_header(conf, stdout, reason) == 0)
-        return 0;
-    fprintf(stderr, "%s\n", reason);
-    return 1;
+    int result = conf ? derive_header(conf, stdout, reason) : -1;
+    conf_free(conf);
+    if (result < 0)
+        fprintf(stderr, "%s\n", reason);
+    return result < 0 ? 1 : 0;
 }
 
 static int

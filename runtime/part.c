@@ -20,3 +20,19 @@ part_conf(int dir, const struct svr_key *keys, char reason[WHY_SIZE]) {
     }
     return conf;
 }
+
+int
+part_tell(enum part_event event, const struct conf *conf, const char *text,
+          char reason[WHY_SIZE]) {
+    for (const struct part *const *part = parts; *part; part++)
+        if ((*part)->hear && (*part)->hear(event, conf, text, reason) < 0)
+            return -1;
+    return 0;
+}
+
+void
+part_status(FILE *out) {
+    for (const struct part *const *part = parts; *part; part++)
+        if ((*part)->status)
+            (*part)->status(out);
+}

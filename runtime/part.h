@@ -6,23 +6,27 @@
 
 #include "conf.h"
 
-/* A part's row; what is left out does nothing. All run on the loop thread. */
+/* What happens in a server's life, and what `text` is then. */
+enum part_event {
+    PART_START,    /* before on_start; a failure ends the start */
+    PART_READY,    /* after on_start: the server serves */
+    PART_RELOAD,   /* a reload begins to change things */
+    PART_RELOADED, /* it is over, taken or not */
+    PART_SUMMARY,  /* a summary was made: its text */
+    PART_CLOSE     /* the close begins, before on_close */
+};
+
+/* A part's row; what is left out does nothing. All run on the loop thread, but
+ * for check, which runs in a checker too. */
 struct part {
     const char *name;
-    const struct svr_key *keys; /* its keys, "NAME.…"; the last has no name */
+    const struct svr_key *keys; /* its keys, "NAME.KEY"; the last has no name */
     /* Holds values against each other; -1 with the reason refuses them. */
     int (*check)(const struct conf *conf, char reason[WHY_SIZE]);
-    /* Before on_start; -1 with the reason ends the start. */
-    int (*start)(const struct conf *conf, char reason[WHY_SIZE]);
-    /* After on_start: the server serves. */
-    void (*ready)(void);
-    /* When a reload begins to change things, and when it is over. */
-    void (*reload)(void);
-    void (*reloaded)(const struct conf *conf);
-    void (*summary)(const char *text);
-    /* When the close begins, before on_close; and when all is over. */
-    void (*close)(void);
-    /* Writes its members of the status: `, "NAME": …`. */
+    /* Returns 0, or -1 with the reason. `conf` is the one in force. */
+    int (*hear)(enum part_event event, const struct conf *conf,
+                const char *text, char reason[WHY_SIZE]);
+    /* Writes its members of the status: `, "NAME": ...`. */
     void (*status)(FILE *out);
 };
 
@@ -34,5 +38,13 @@ extern const struct part *const parts[];
  * parts' own checks. Returns NULL with the reason. */
 struct conf *part_conf(int dir, const struct svr_key *keys,
                        char reason[WHY_SIZE]);
+
+/* part_tell tells all parts of an event. Returns 0, or -1 with the reason of
+ * the first that failed. */
+int part_tell(enum part_event event, const struct conf *conf, const char *text,
+              char reason[WHY_SIZE]);
+
+/* part_status writes the members of all parts. */
+void part_status(FILE *out);
 
 #endif

@@ -457,14 +457,10 @@ static void
 reload(void) {
     char reason[WHY_SIZE];
     candidate_ready = false;
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->reload)
-            (*part)->reload();
+    part_tell(PART_RELOAD, conf, NULL, reason);
     if (take(reason) < 0)
         reject(reason);
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->reloaded)
-            (*part)->reloaded(conf);
+    part_tell(PART_RELOADED, conf, NULL, reason);
 }
 
 /* ---- The loop --------------------------------------------------------- */
@@ -487,9 +483,7 @@ tell_figures(void) {
                 (intmax_t)(wall + (timer->due - loop_now()) / (1000 * MILLI)));
     }
     fputs("]", out);
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->status)
-            (*part)->status(out);
+    part_status(out);
     fclose(out);
     status_figures(text);
     figures_wanted = false;
@@ -523,7 +517,7 @@ run(void) {
 
 static void
 summarize(void) {
-    char text[768] = "", counts[256];
+    char text[768] = "", counts[256], reason[WHY_SIZE];
     int result =
         hooks()->get_summary ? hooks()->get_summary(text, sizeof text) : 0;
     if (result < 0) {
@@ -538,20 +532,17 @@ summarize(void) {
              used ? "; " : "", counts, (intmax_t)ticks, (intmax_t)late_ticks);
     status_note(STATUS_SUMMARY, line);
     svr_info("<SUMMARY> %s", line);
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->summary)
-            (*part)->summary(line);
+    part_tell(PART_SUMMARY, conf, line, reason);
 }
 
 /* The safe close: no hook's failure stands between it and the end. */
 static void
 end(void) {
+    char reason[WHY_SIZE];
     if (candidate_ready)
         reject("the server is closing");
     run_posts();
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->close)
-            (*part)->close();
+    part_tell(PART_CLOSE, conf, NULL, reason);
     summarize();
     int result = hooks()->on_close ? hooks()->on_close() : 0;
     if (result < 0)
@@ -670,17 +661,14 @@ server_start(int dir, char reason[WHY_SIZE]) {
         return SERVER_FAILED;
     status_state("starting");
     log_conf();
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->start && (*part)->start(conf, reason) < 0)
-            return SERVER_FAILED;
+    if (part_tell(PART_START, conf, NULL, reason) < 0)
+        return SERVER_FAILED;
     int result = hooks()->on_start ? hooks()->on_start() : 0;
     if (result < 0) {
         describe("on_start", result, reason);
         return SERVER_FAILED;
     }
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->ready)
-            (*part)->ready();
+    part_tell(PART_READY, conf, NULL, reason);
     if (closing == OPEN)
         status_state("running");
     return 0;

@@ -20,7 +20,7 @@
 
 enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 
-/* svr_debug … svr_err log one line, as printf(3), with the caller's file and
+/* svr_debug ... svr_err log one line, as printf(3), with the caller's file and
  * line. Any thread, any moment; errno is kept. A line is at most 4096 bytes
  * (PIPE_BUF, so that pipes do not tear it); a longer one is cut and ends in
  * "...". A level that no sink takes costs one comparison. */
@@ -67,7 +67,7 @@ int svr_fail_at(const char *file, int line, const char *function,
 /* ---- Callbacks -------------------------------------------------------- */
 
 /* A callback runs on the loop thread, as all hooks do, one at a time, so that
- * it needs no lock. Returns SVR_OK or svr_fail(…). */
+ * it needs no lock. Returns SVR_OK or svr_fail(...). */
 typedef int svr_call(void *arg);
 
 /* Each callback stands once in the handler's table, with its name: a reload
@@ -142,10 +142,11 @@ struct svr_key {
     double min, max;   /* the range of a number or of a string's length */
     bool off;          /* 0 is allowed too and means off */
     bool restart;      /* a change waits for a restart */
-    const char *words; /* "noun: WORD WORD …", the words allowed */
+    const char *words; /* "noun: WORD WORD ...", the words allowed */
 };
 
-/* The hooks; one left out does nothing. Each returns SVR_OK or svr_fail(…). */
+/* The hooks; one left out does nothing. Each returns SVR_OK or svr_fail(...).
+ */
 struct svr_handler {
     unsigned long abi;
     size_t conf_size;
@@ -175,7 +176,8 @@ struct svr_handler {
 
 extern const struct svr_handler svr_handler;
 
-/* SVR_HANDLER(.run = run, …); stands once, in my_server.c, after svr_conf.h. */
+/* SVR_HANDLER(.run = run, ...); stands once, in my_server.c, after svr_conf.h.
+ */
 #define SVR_HANDLER(...)                                                       \
     static const struct svr_key svr_keys_[] = {SVR_CONF_KEYS{.key = NULL}};    \
     const struct svr_handler svr_handler = {.abi = SVR_ABI,                    \

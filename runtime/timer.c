@@ -134,7 +134,7 @@ timers_add(const char *key, int call, void *arg, struct svr_when when,
                             .runs = when.runs,
                             .due = now + every,
                             .next = (uint32_t)NONE};
-    strcpy(timer->key, key);
+    strncat(timer->key, key, TIMER_KEY_SIZE - 1);
     *link = i;
     all->count++;
     sift(all->count - 1, (struct slot){timer->due, i});

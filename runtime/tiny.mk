@@ -31,7 +31,7 @@ SERVER_OBJECTS = $(TINY:%.c=build/objects.d/%.o)
 HANDLER_OBJECTS = $(SOURCES:%.c=build/objects.d/%.o)
 
 # All cores, unless you say how many.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 

@@ -24,7 +24,6 @@ make_base() {
     : "${TINY_NEW:?}"
     mkdir "$BATS_FILE_TMPDIR/base"
     "$TINY_NEW" -q "$@" "$BATS_FILE_TMPDIR/base/demo"
-    # Logs go to the console alone, that a test's expectations are in one file.
     env -u MAKEFLAGS -u MFLAGS make -s -C "$BATS_FILE_TMPDIR/base/demo"
 }
 
@@ -55,7 +54,7 @@ teardown() {
 # Sets a key of svr_conf.
 set_key() {
     if grep -q "^$1 =" svr_conf; then
-        sed -i "s|^$1 = .*|$1 = $2|" svr_conf
+        sed -i "s#^$1 = .*#$1 = $2#" svr_conf
     else
         printf '%s = %s\n' "$1" "$2" >>svr_conf
     fi
@@ -64,7 +63,7 @@ set_key() {
 # hooks: takes the hooks from stdin as my_server.c; `state` is declared by it.
 hooks() {
     {
-        printf '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n'
+        printf '#define _GNU_SOURCE\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n'
         printf '#include <unistd.h>\n#include "svr.h"\n#include "svr_conf.h"\n'
         cat
     } >my_server.c
@@ -101,8 +100,9 @@ run_server() {
         exec 3>&-
         ./svr.sh run >out.txt 2>log.txt &
         echo $! >server.pid
-        wait $!
-        echo $? >status.txt
+        ended=0
+        wait $! || ended=$?
+        echo "$ended" >status.txt
     ) 3>&- >/dev/null 2>&1 &
     wait_until 2 test -s server.pid
     server=$(cat server.pid)

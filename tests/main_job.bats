@@ -61,7 +61,8 @@ load helper
     run bounded ./svr.sh reload
     echo "$output"
     [ "$status" -eq 0 ]
-    wait_until 10 grep -q ' words: ' log/demo.out
+    echo 'one more line' >>README.md
+    wait_until 10 grep -q ' words: one more line' log/demo.out
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
     run grep -c -e AddressSanitizer -e 'runtime error' -e LeakSanitizer log.txt

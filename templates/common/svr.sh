@@ -40,9 +40,9 @@ build() {
     elif [ ! -e Makefile ] || ! command -v make >/dev/null ||
         ! make -s compiler >/dev/null 2>&1; then
         reason='no compiler or no Makefile here'
-    elif ! "$server" --derive >/dev/null 2>&1; then
-        return # a mistake in svr_conf: the server will say which
     else
+        # A mistake in svr_conf: the server says which, and remembers it.
+        "$server" --derive >/dev/null 2>&1 || "$server" reload || exit $?
         mkdir -p run
         (
             command -v flock >/dev/null && flock 9

@@ -104,11 +104,6 @@ run(void) {
     return done > 0 ? (int)conf->my_pause_ms : IDLE_MS;
 }
 
-SVR_HANDLER(.on_start = on_start,
-            .on_reload = on_reload,
-            .on_close = on_close,
-            .on_except = on_except,
-            .get_summary = get_summary,
-            .run = run,
-            .state_size = sizeof(struct state),
-            .state_version = 1);
+SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .on_close = on_close,
+            .on_except = on_except, .get_summary = get_summary, .run = run,
+            .state_size = sizeof(struct state), .state_version = 1);
