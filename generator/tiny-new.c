@@ -168,7 +168,7 @@ main(int argc, char *argv[]) {
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0}};
-    struct project project = {.template = "worker"};
+    struct project project = {.name = NULL};
     const char *with = NULL;
     bool quiet = false, lists = false;
     int option;
@@ -217,6 +217,8 @@ main(int argc, char *argv[]) {
         project.name = last_part(project.folder);
     if (check_name(project.name) < 0 || data_find() < 0)
         return REFUSED;
+    if (!project.template)
+        project.template = "worker";
     char **templates = data_templates();
     if (!templates ||
         !contains(templates, project.template, strlen(project.template))) {
