@@ -47,7 +47,7 @@ static const struct svr_key builtin[] = {
     {"log.file_log", SVR_STRING, .value = "log/" SVR_PROJECT ".log"},
     {"log.file_log.level", SVR_STRING, .value = "WARN", .words = LEVELS},
     {"log.file_log.format", SVR_STRING, .value = "%(asctime)s " SEED},
-    {"log.file_log.rotate", SVR_STRING, .value = "D",
+    {"log.file_log.rotate", SVR_STRING, .value = "D", .off = true,
      .words = "rotation: D H M"},
     {"log.file_log.keep", SVR_INT, .value = "14", .max = 9999},
     {.key = NULL},
@@ -184,7 +184,7 @@ check(const struct conf_entry *entry, char reason[WHY_SIZE]) {
         return blame(entry, reason, "out of range, needs %s%g to %g%s",
                      row->off ? "0 (off) or " : "", row->min, row->max,
                      text ? " characters" : "");
-    return row->words ? check_word(entry, reason) : 0;
+    return row->words && !off ? check_word(entry, reason) : 0;
 }
 
 /* ---- Lines ------------------------------------------------------------ */

@@ -19,8 +19,11 @@
 #include "guard.h"
 #include "log.h"
 #include "loop.h"
+#include "thread.h"
+#include "trace.h"
+#include "watch.h"
 
-enum { CLIENTS = 32, REQUEST_SIZE = 64, FORCED = 252 };
+enum { CLIENTS = 32, REQUEST_SIZE = 64 };
 enum { PATIENCE_MS = 5000, LOOP_ANSWERS_MS = 300 };
 #define MILLI INT64_C(1000000)
 
@@ -34,7 +37,7 @@ struct client {
     size_t used;
     unsigned pass;    /* the reload, or the figures, that will answer it */
     int64_t deadline; /* then it gets what there is, or is dropped */
-    bool json;
+    const char *form; /* of the status: "", or an option */
     char *answer;
     size_t length, sent;
 };
@@ -49,6 +52,7 @@ static unsigned reloads_begun;
 /* What other threads tell the guard. */
 static atomic_uint reloads_done, figures_told;
 static _Atomic int64_t force_at = INT64_MAX;
+static atomic_int force_status;
 static _Atomic double reload_wait = 10;
 static atomic_bool stopping;
 static struct {
@@ -57,8 +61,8 @@ static struct {
     char text[WHY_SIZE * 4];
 } verdict = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void
-ring(void) {
+void
+guard_wake(void) {
     uint64_t one = 1;
     (void)!write(bell, &one, sizeof one);
 }
@@ -126,7 +130,7 @@ answer(struct client *client, int code, const char *text) {
 
 static void
 answer_status(struct client *client, bool stale) {
-    char *text = duty->status(client->json, stale);
+    char *text = duty->status(client->form, stale);
     if (text && *text)
         text[strlen(text) - 1] = '\0';
     answer(client, 0, text ? text : "no memory for the status");
@@ -150,7 +154,7 @@ request_close(struct client *client) {
 
 static void
 request_status(struct client *client) {
-    client->json = strcmp(client->request, "status --json") == 0;
+    client->form = client->request + strlen("status");
     client->wait = FIGURES;
     client->pass = figures_told + 1;
     client->deadline = loop_now() + LOOP_ANSWERS_MS * MILLI;
@@ -169,9 +173,9 @@ static const struct {
     const char *line;
     void (*serve)(struct client *client);
 } requests[] = {
-    {"reload", request_reload}, {"close", request_close},
-    {"status", request_status}, {"status --json", request_status},
-    {"state", request_state},
+    {"reload", request_reload},           {"close", request_close},
+    {"status", request_status},           {"status --json", request_status},
+    {"status --metrics", request_status}, {"state", request_state},
 };
 
 /* Reads a request, which may come in pieces, or never wholly. */
@@ -268,15 +272,17 @@ force_end(void) {
             answer(&clients[i], 1,
                    "closed by force: it did not end within "
                    "svr.close.force_close_delay");
-    _exit(FORCED);
+    _exit(force_status);
 }
 
 /* Looks after all that is due; returns when to look again. */
 static int64_t
 work(void) {
-    int64_t now = loop_now(), next = force_at;
+    int64_t now = loop_now(), look = watch_judge(), next = force_at;
     if (now >= next)
         force_end();
+    if (look < next)
+        next = look;
     for (int i = 0; i < CLIENTS; i++) {
         if (clients[i].wait != NOBODY)
             look_after(&clients[i], now);
@@ -294,6 +300,7 @@ work(void) {
 static void *
 watch(void *unused) {
     (void)unused;
+    trace_prepare();
     while (!stopping) {
         struct pollfd polls[3 + CLIENTS] = {{.fd = signals, .events = POLLIN},
                                             {.fd = bell, .events = POLLIN},
@@ -348,16 +355,13 @@ bind_control(int dir) {
 
 int
 guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
-    sigset_t set = own_signals(), every, former;
+    sigset_t set = own_signals();
     duty = duties;
     if (bind_control(dir) < 0)
         return why(reason, "run/control: %s", strerror(errno));
     signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &former);
-    int error = pthread_create(&thread, NULL, watch, NULL);
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    int error = thread_start(&thread, watch);
     return error ? why(reason, "thread: %s", strerror(error)) : 0;
 }
 
@@ -367,9 +371,10 @@ guard_limits(double wait) {
 }
 
 void
-guard_arm(double seconds) {
+guard_arm(double seconds, int status) {
+    force_status = status;
     force_at = loop_now() + (int64_t)(seconds * 1e9);
-    ring();
+    guard_wake();
 }
 
 void
@@ -379,19 +384,19 @@ guard_verdict(int code, const char *text) {
     snprintf(verdict.text, sizeof verdict.text, "%s", text);
     pthread_mutex_unlock(&verdict.lock);
     reloads_done++;
-    ring();
+    guard_wake();
 }
 
 void
 guard_figures(void) {
     figures_told++;
-    ring();
+    guard_wake();
 }
 
 void
 guard_stop(const char *text) {
     stopping = true;
-    ring();
+    guard_wake();
     pthread_join(thread, NULL);
     for (int i = 0; i < CLIENTS; i++)
         if (clients[i].wait == END)

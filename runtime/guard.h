@@ -13,8 +13,8 @@ struct guard_duty {
     void (*reload)(void); /* begin a reload; it ends with guard_verdict */
     void (*forced)(void); /* the close took too long: last words */
     void (*ask)(void);    /* let the loop tell its figures: guard_figures */
-    char *(*status)(bool json, bool stale); /* malloc'd */
-    void (*state)(char *text, int size);    /* for a checker: size, version */
+    char *(*status)(const char *form, bool stale); /* malloc'd */
+    void (*state)(char *text, int size); /* for a checker: size, version */
 };
 
 /* The signals that the guard takes; to be blocked in all other threads. */
@@ -27,8 +27,11 @@ int guard_start(int dir, const struct guard_duty *duty, char reason[WHY_SIZE]);
  * Any thread, as all below. */
 void guard_limits(double reload_wait);
 
-/* guard_arm ends the process by force (status 252) after so many seconds. */
-void guard_arm(double seconds);
+/* guard_arm ends the process by force, with `status`, after so many seconds. */
+void guard_arm(double seconds, int status);
+
+/* guard_wake makes it judge the loop (watch.h). */
+void guard_wake(void);
 
 /* guard_verdict ends a reload: 0 applied, 1 rejected, and the line to show. */
 void guard_verdict(int code, const char *text);

@@ -170,3 +170,13 @@ handler_index(const struct svr_handler *table, const char *name) {
             return i;
     return -1;
 }
+
+int
+handler_call(const char *name, void *arg) {
+    const struct svr_handler *table = live->table;
+    int index = handler_index(table, name);
+    if (index >= 0)
+        return table->callbacks[index].call(arg);
+    svr_warn("%s is not called: the new code has no such callback", name);
+    return HANDLER_GONE;
+}

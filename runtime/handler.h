@@ -48,4 +48,9 @@ struct handler *handler_live(void);
 const char *handler_name(svr_call *call);
 int handler_index(const struct svr_handler *table, const char *name);
 
+/* handler_call calls the live code's callback of that name. Returns its result,
+ * or HANDLER_GONE, with a warning, when there is none. */
+enum { HANDLER_GONE = -1000 };
+int handler_call(const char *name, void *arg);
+
 #endif

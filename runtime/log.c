@@ -8,269 +8,246 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "log.h"
+#include "rotate.h"
+#include "syslogger.h"
 
-enum { LINE_SIZE = 4096, STEPS = 64 };
+enum { CONSOLE, SYSLOG, FILE_LOG, SINKS, NOBODY = -1 };
 
-/* One log call, as the formats see it. */
-struct event {
-    enum svr_level level;
-    const char *file, *function, *message;
-    int line;
-    struct timespec now;
-};
-
-/* A line while it is put together; always room for the end. */
-struct line {
-    char text[LINE_SIZE];
-    size_t used;
-};
-
-/* A step of a compiled format: a place-holder, or a piece of text. */
-struct step {
-    int place; /* an index of places, or TEXT */
-    const char *text;
-    size_t length;
-};
-
-struct log_sink {
+struct sink {
     bool on;
     enum svr_level level;
-    int fd;
-    char *format;
-    struct step steps[STEPS];
-};
-
-enum { CONSOLE, FILE_LOG, SINKS };
-
-/* The sinks' rows. Lines and losses are counted over all sets. */
-static struct {
-    const char *key;
-    bool stalls; /* a write may wait for a reader */
-    _Atomic uint64_t lines, lost;
-    _Atomic uint64_t outage; /* lines lost since the last one that went out */
-} rows[SINKS] = {
-    [CONSOLE] = {.key = "log.console", .stalls = true},
-    [FILE_LOG] = {.key = "log.file_log"},
+    struct format format;
 };
 
 struct log {
-    struct log_sink sinks[SINKS];
+    struct sink sinks[SINKS];
+    char *sources[SINKS]; /* of the formats, which point there */
+
+    char *path; /* of the file, NULL when it is off */
+    int file;   /* -1: it cannot be opened, for the reason `error` */
+    int error;
+    char rotate; /* D, H, M or 0 */
+    int keep;
+    char period[ROTATE_SIZE]; /* of what is in the file */
+    time_t checked;           /* when the file was last looked after */
+};
+
+/* The sinks' rows, in use before any configuration too. Lines and losses are
+ * counted over all sets. */
+static int write_console(const struct log *log, enum svr_level level,
+                         const char *line, size_t length);
+static int write_syslog(const struct log *log, enum svr_level level,
+                        const char *line, size_t length);
+static int write_file(const struct log *log, enum svr_level level,
+                      const char *line, size_t length);
+static struct {
+    const char *key;
+    const char *where; /* the reason's beginning */
+    /* Writes one line, never waiting for a reader. Returns 0 or the error. */
+    int (*write)(const struct log *log, enum svr_level level, const char *line,
+                 size_t length);
+    bool later; /* the row's own thread tells what became of a line */
+    _Atomic uint64_t lines, lost;
+    _Atomic uint64_t outage; /* lines lost since it began; 0 when there is none,
+                                else one more */
+} rows[SINKS] = {
+    [CONSOLE] = {.key = "log.console", .where = "", .write = write_console},
+    [SYSLOG] = {.key = "log.syslog",
+                .where = "/dev/log: ",
+                .write = write_syslog,
+                .later = true},
+    [FILE_LOG] = {.key = "log.file_log", .where = "", .write = write_file},
 };
 
 enum svr_level svr_log_lowest = SVR_INFO;
 static char server_name[48] = SVR_PROJECT;
+static int folder = AT_FDCWD;
+static bool journal; /* systemd reads the console: it wants "<N>" first */
 
-/* ---- Formats ---------------------------------------------------------- */
-
-static const char *const places[] = {
-    "levelname)s", "name)s",    "process)d", "filename)s", "lineno)d",
-    "message)s",   "asctime)s", "msecs)d",   "funcName)s", "thread)d",
-};
-enum {
-    LEVEL,
-    NAME,
-    PROCESS,
-    FILENAME,
-    LINENO,
-    MESSAGE,
-    ASCTIME,
-    MSECS,
-    FUNCTION,
-    THREAD,
-    PLACES,
-    TEXT
-};
-
-/* What is in use before any configuration. */
-static struct log first = {.sinks[CONSOLE] = {.on = true,
-                                              .level = SVR_INFO,
-                                              .fd = STDERR_FILENO,
-                                              .steps = {{TEXT, "<", 1},
-                                                        {.place = LEVEL},
-                                                        {TEXT, ": ", 2},
-                                                        {.place = NAME},
-                                                        {TEXT, "(", 1},
-                                                        {.place = PROCESS},
-                                                        {TEXT, ")> ", 3},
-                                                        {.place = MESSAGE},
-                                                        {.place = PLACES}}}};
+static struct log first = {
+    .sinks[CONSOLE] = {.on = true,
+                       .level = SVR_INFO,
+                       .format = {.count = 8,
+                                  .steps = {{PLACES, "<", 1},
+                                            {.place = LEVEL},
+                                            {PLACES, ": ", 2},
+                                            {.place = NAME},
+                                            {PLACES, "(", 1},
+                                            {.place = PROCESS},
+                                            {PLACES, ")> ", 3},
+                                            {.place = MESSAGE}}}},
+    .file = -1};
 static struct log *in_use = &first;
 static pthread_rwlock_t in_use_lock = PTHREAD_RWLOCK_INITIALIZER;
 
-/* Compiles a format into steps, which point into it. */
-static int
-compile(const char *format, struct step steps[STEPS], char reason[WHY_SIZE]) {
-    int n = 0;
-    for (const char *c = format; *c && n < STEPS - 1; n++) {
-        steps[n] = (struct step){TEXT, c, 0};
-        if (*c != '%') {
-            steps[n].length = strcspn(c, "%");
-            c += steps[n].length;
-        } else if (c[1] == '%') {
-            steps[n].length = 1;
-            c += 2;
-        } else {
-            int p = 0;
-            while (p < PLACES &&
-                   (c[1] != '(' ||
-                    strncmp(c + 2, places[p], strlen(places[p])) != 0))
-                p++;
-            if (p == PLACES)
-                return why(
-                    reason, "unknown placeholder \"%.*s\"",
-                    (int)strcspn(c, " ") < 24 ? (int)strcspn(c, " ") : 24, c);
-            steps[n].place = p;
-            c += 2 + strlen(places[p]);
-        }
-        if (c[0] && n == STEPS - 2)
-            return why(reason, "a format with too many place-holders");
+/* ---- Outages ---------------------------------------------------------- */
+
+/* The sink of which this thread is telling: its own lines do not go there. */
+static _Thread_local int telling = NOBODY;
+
+/* Counts what became of lines, and tells on the other sinks when an outage
+ * begins and ends, with the number of lines that it cost. */
+static void
+count(int row, int error, unsigned lines, bool over) {
+    uint64_t outage = 0;
+    bool begins = false;
+    if (error) {
+        rows[row].lost += lines;
+        begins = atomic_fetch_add(&rows[row].outage, lines) == 0;
+        if (begins)
+            rows[row].outage++;
+    } else {
+        rows[row].lines += lines;
+        if (over && rows[row].outage)
+            outage = atomic_exchange(&rows[row].outage, 0);
     }
-    steps[n] = (struct step){PLACES, NULL, 0};
-    return 0;
+    int former = telling;
+    telling = row;
+    if (begins)
+        svr_warn("%s: lines are lost: %s%s", rows[row].key, rows[row].where,
+                 error == ENOBUFS ? "the queue is full" : strerror(error));
+    if (outage)
+        svr_warn("%s: works again, %ju lines were lost", rows[row].key,
+                 (uintmax_t)outage - 1);
+    telling = former;
 }
 
+/* What syslog's writer tells. An outage is over when nothing waits. */
 static void
-put(struct line *line, const char *text, size_t length) {
-    size_t room = LINE_SIZE - 5 - line->used;
-    size_t fits = length < room ? length : room;
-    memcpy(line->text + line->used, text, fits);
-    line->used += fits;
-    if (fits < length && room > 0)
-        memcpy(line->text + LINE_SIZE - 8, "...", 3);
-}
-
-static void
-put_number(struct line *line, long number) {
-    char digits[24], *c = digits + sizeof digits;
-    do
-        *--c = (char)('0' + number % 10);
-    while (number /= 10);
-    put(line, c, (size_t)(digits + sizeof digits - c));
-}
-
-/* The local time to the second, made once a second and thread. */
-static void
-put_time(struct line *line, const struct timespec *now) {
-    static _Thread_local time_t second = -1;
-    static _Thread_local char text[32];
-    if (now->tv_sec != second) {
-        struct tm local;
-        second = now->tv_sec;
-        localtime_r(&second, &local);
-        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
-    }
-    char millis[8];
-    int length = snprintf(millis, sizeof millis, ",%03d",
-                          (int)(now->tv_nsec / 1000000 % 1000));
-    put(line, text, strlen(text));
-    put(line, millis, (size_t)length);
-}
-
-static void
-put_text(struct line *line, const char *text) {
-    put(line, text, strlen(text));
-}
-
-static void
-render(struct line *line, const struct step *step, const struct event *event) {
-    static const char *const levels[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
-    for (; step->place != PLACES; step++) {
-        switch (step->place) {
-        case LEVEL:
-            put_text(line, levels[event->level]);
-            break;
-        case NAME:
-            put_text(line, server_name);
-            break;
-        case PROCESS:
-            put_number(line, getpid());
-            break;
-        case FILENAME:
-            put_text(line, event->file);
-            break;
-        case LINENO:
-            put_number(line, event->line);
-            break;
-        case MESSAGE:
-            put_text(line, event->message);
-            break;
-        case ASCTIME:
-            put_time(line, &event->now);
-            break;
-        case MSECS:
-            put_number(line, event->now.tv_nsec / 1000000);
-            break;
-        case FUNCTION:
-            put_text(line, event->function);
-            break;
-        case THREAD:
-            put_number(line, gettid());
-            break;
-        default:
-            put(line, step->text, step->length);
-        }
-    }
-    line->text[line->used++] = '\n';
+count_syslog(int error, unsigned lines, unsigned waiting) {
+    count(SYSLOG, error, lines, waiting == 0);
 }
 
 /* ---- Sinks ------------------------------------------------------------ */
 
-/* Writes one line, never waiting for a reader. Returns 0 or the error. */
 static int
-write_line(int row, int fd, const struct line *line) {
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    if (rows[row].stalls && poll(&ready, 1, 0) != 1)
-        return EAGAIN;
-    ssize_t written = write(fd, line->text, line->used);
-    return written == (ssize_t)line->used ? 0 : written < 0 ? errno : ENOSPC;
+write_all(int fd, const char *line, size_t length) {
+    ssize_t written = write(fd, line, length);
+    return written == (ssize_t)length ? 0 : written < 0 ? errno : ENOSPC;
 }
 
-/* Counts a line, and tells on the other sinks when an outage begins and ends,
- * with the number of lines that it cost. */
-static void
-count(int row, int failure) {
-    static _Thread_local bool telling;
-    uint64_t outage = 0;
-    if (failure == 0) {
-        rows[row].lines++;
-        outage = rows[row].outage ? atomic_exchange(&rows[row].outage, 0) : 0;
-    } else {
-        rows[row].lost++;
-    }
-    if (telling)
-        return;
-    telling = true;
-    if (failure && rows[row].outage++ == 0)
-        svr_warn("%s: lines are lost: %s", rows[row].key, strerror(failure));
-    if (outage)
-        svr_warn("%s: works again, %ju lines were lost", rows[row].key,
-                 (uintmax_t)outage);
-    telling = false;
+static int
+write_console(const struct log *log, enum svr_level level, const char *line,
+              size_t length) {
+    static const char *const prefixes[] = {"<7>", "<6>", "<4>", "<3>"};
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    (void)log;
+    if (poll(&ready, 1, 0) != 1)
+        return EAGAIN;
+    if (!journal)
+        return write_all(STDERR_FILENO, line, length);
+    char prefixed[LINE_SIZE + 4];
+    memcpy(stpcpy(prefixed, prefixes[level]), line, length);
+    return write_all(STDERR_FILENO, prefixed, length + 3);
 }
+
+static int
+write_syslog(const struct log *log, enum svr_level level, const char *line,
+             size_t length) {
+    static const int priorities[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR};
+    (void)log;
+    return syslogger_put(priorities[level], line, length - 1);
+}
+
+static int
+write_file(const struct log *log, enum svr_level level, const char *line,
+           size_t length) {
+    (void)level;
+    return log->file < 0 ? log->error : write_all(log->file, line, length);
+}
+
+/* ---- The file --------------------------------------------------------- */
+
+/* Opens the file; `dry` makes none, and tells only whether it could. */
+static int
+open_path(int dir, const char *path, bool dry) {
+    int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = openat(dir, path, dry ? flags : flags | O_CREAT, 0644);
+    if (fd >= 0 || !dry || errno != ENOENT)
+        return fd;
+    char parent[PATH_MAX];
+    snprintf(parent, sizeof parent, "./%s", path);
+    *strrchr(parent, '/') = '\0';
+    if (strcmp(parent, "./log") == 0)
+        return dup(STDERR_FILENO); /* the start makes it */
+    return openat(dir, *path == '/' ? parent + 2 : parent,
+                  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Opens the file and notes the period of what is in it. */
+static int
+open_file(struct log *log, int dir, bool dry) {
+    struct stat now;
+    log->file = open_path(dir, log->path, dry);
+    log->error = log->file < 0 ? errno : 0;
+    if (log->file < 0 || fstat(log->file, &now) < 0)
+        return -1;
+    rotate_period(log->rotate, now.st_size > 0 ? now.st_mtime : time(NULL),
+                  log->period);
+    return 0;
+}
+
+/* Once a second: opens the file anew when its name leads elsewhere, and gives
+ * it its old name when its period is over. Returns 0, or why it keeps it. */
+static int
+look_after_file(struct log *log, time_t now) {
+    struct stat there, here;
+    char period[ROTATE_SIZE];
+    int error = 0;
+    log->checked = now;
+    if (!log->path)
+        return 0;
+    bool same = log->file >= 0 && fstat(log->file, &here) == 0 &&
+                fstatat(folder, log->path, &there, 0) == 0 &&
+                there.st_ino == here.st_ino && there.st_dev == here.st_dev;
+    rotate_period(log->rotate, now, period);
+    if (same && strcmp(period, log->period) == 0)
+        return 0;
+    if (same && S_ISREG(here.st_mode) && here.st_size > 0 &&
+        rotate_away(folder, log->path, log->period, log->keep) < 0)
+        error = errno;
+    if (log->file >= 0)
+        close(log->file);
+    open_file(log, folder, false);
+    memcpy(log->period, period, sizeof period);
+    return error;
+}
+
+/* ---- Lines ------------------------------------------------------------ */
 
 /* Sends an event to each sink that takes its level. */
 static void
 deliver(const struct event *event) {
     int result[SINKS];
+    char line[LINE_SIZE];
     pthread_rwlock_rdlock(&in_use_lock);
+    if (in_use->checked != event->now.tv_sec) {
+        pthread_rwlock_unlock(&in_use_lock);
+        pthread_rwlock_wrlock(&in_use_lock);
+        int error = look_after_file(in_use, event->now.tv_sec);
+        pthread_rwlock_unlock(&in_use_lock);
+        if (error)
+            svr_warn("%s: keeps its name: %s", rows[FILE_LOG].key,
+                     strerror(error));
+        pthread_rwlock_rdlock(&in_use_lock);
+    }
     for (int i = 0; i < SINKS; i++) {
-        const struct log_sink *sink = &in_use->sinks[i];
-        struct line line;
-        line.used = 0;
+        const struct sink *sink = &in_use->sinks[i];
         result[i] = -1;
-        if (sink->on && event->level >= sink->level) {
-            render(&line, sink->steps, event);
-            result[i] = write_line(i, sink->fd, &line);
-        }
+        if (sink->on && event->level >= sink->level && i != telling)
+            result[i] = rows[i].write(in_use, event->level, line,
+                                      format_line(&sink->format, event, line));
     }
     pthread_rwlock_unlock(&in_use_lock);
     for (int i = 0; i < SINKS; i++)
-        if (result[i] >= 0)
-            count(i, result[i]);
+        if (result[i] > 0 || (result[i] == 0 && !rows[i].later))
+            count(i, result[i], 1, true);
 }
 
 void
@@ -279,16 +256,17 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
     int saved = errno;
     char message[LINE_SIZE];
     const char *slash = strrchr(file, '/');
-    struct event event = {.level = level,
-                          .file = slash ? slash + 1 : file,
-                          .function = function,
-                          .message = message,
-                          .line = line};
+    struct event event = {.level = level};
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     clock_gettime(CLOCK_REALTIME, &event.now);
+    event.values[NAME] = server_name;
+    event.values[FILENAME] = slash ? slash + 1 : file;
+    event.values[FUNCTION] = function;
+    event.values[MESSAGE] = message;
+    format_event(&event, line);
     deliver(&event);
     errno = saved;
 }
@@ -297,63 +275,64 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
 
 static enum svr_level
 level_of(const char *word) {
-    const char *const initials = "DIWE";
+    static const char initials[] = "DIWE";
     return (enum svr_level)(strchr(initials, *word) - initials);
 }
 
-/* Opens a file; `dry` makes none, and tells only whether it could. */
+/* Reads a sink's three keys: switch or path, level, format. */
 static int
-open_file(int dir, const char *path, bool dry) {
-    int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    int fd = openat(dir, path, dry ? flags : flags | O_CREAT, 0644);
-    if (fd >= 0 || !dry || errno != ENOENT)
-        return fd;
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "./%s", path);
-    *strrchr(folder, '/') = '\0';
-    if (strcmp(folder, "./log") == 0)
-        return dup(STDERR_FILENO); /* the start makes it */
-    return openat(dir, *path == '/' ? folder + 2 : folder,
-                  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* Opens a sink by its three keys: switch or path, level, format. */
-static int
-open_sink(int dir, const struct conf *conf, bool dry, int row,
-          struct log_sink *sink, char reason[WHY_SIZE]) {
+open_sink(const struct conf *conf, struct log *log, int row,
+          char reason[WHY_SIZE]) {
     char key[48], because[WHY_SIZE];
-    const char *path = conf_text(conf, rows[row].key);
+    struct sink *sink = &log->sinks[row];
+    const char *text = conf_text(conf, rows[row].key);
+    sink->on = row == FILE_LOG ? *text != '\0' : strcmp(text, "true") == 0;
     snprintf(key, sizeof key, "%s.level", rows[row].key);
     sink->level = level_of(conf_text(conf, key));
     snprintf(key, sizeof key, "%s.format", rows[row].key);
-    sink->format = strdup(conf_text(conf, key));
-    if (compile(sink->format, sink->steps, because) < 0)
+    log->sources[row] = strdup(conf_text(conf, key));
+    if (format_compile(&sink->format, log->sources[row], because) < 0)
         return conf_blame(conf, key, because, reason);
-    if (row == FILE_LOG && *path) {
-        sink->fd = open_file(dir, path, dry);
-        if (sink->fd < 0) {
-            why(because, "%.256s: %s", path, strerror(errno));
-            return conf_blame(conf, rows[row].key, because, reason);
-        }
-    }
-    sink->on = row == FILE_LOG ? *path != '\0' : strcmp(path, "true") == 0;
     return 0;
+}
+
+static int
+open_file_sink(int dir, const struct conf *conf, struct log *log, bool dry,
+               char reason[WHY_SIZE]) {
+    char because[WHY_SIZE];
+    if (!log->sinks[FILE_LOG].on)
+        return 0;
+    log->path = strdup(conf_text(conf, rows[FILE_LOG].key));
+    log->rotate = *conf_text(conf, "log.file_log.rotate");
+    log->keep = (int)conf_number(conf, "log.file_log.keep");
+    if (open_file(log, dir, dry) == 0)
+        return 0;
+    why(because, "%.256s: %s", log->path, strerror(log->error));
+    return conf_blame(conf, rows[FILE_LOG].key, because, reason);
 }
 
 struct log *
 log_open(int dir, const struct conf *conf, bool dry, char reason[WHY_SIZE]) {
     struct log *log = calloc(1, sizeof *log);
-    for (int i = 0; i < SINKS; i++)
-        log->sinks[i].fd = i == CONSOLE ? STDERR_FILENO : -1;
-    for (int i = 0; i < SINKS; i++) {
-        if (open_sink(dir, conf, dry, i, &log->sinks[i], reason) < 0) {
-            log_close(log);
-            return NULL;
-        }
+    int result = 0;
+    if (!log) {
+        why(reason, "log: no memory");
+        return NULL;
+    }
+    log->file = -1;
+    for (int i = 0; i < SINKS && result == 0; i++)
+        result = open_sink(conf, log, i, reason);
+    if (result == 0)
+        result = open_file_sink(dir, conf, log, dry, reason);
+    if (result < 0) {
+        log_close(log);
+        return NULL;
     }
     if (in_use == &first)
         snprintf(server_name, sizeof server_name, "%s",
                  conf_text(conf, "svr.name"));
+    folder = dir;
+    journal = getenv("JOURNAL_STREAM") != NULL;
     return log;
 }
 
@@ -368,6 +347,8 @@ log_use(struct log *log) {
     in_use = log;
     svr_log_lowest = lowest;
     pthread_rwlock_unlock(&in_use_lock);
+    if (log->sinks[SYSLOG].on)
+        syslogger_start(server_name, count_syslog);
     return former;
 }
 
@@ -375,12 +356,19 @@ void
 log_close(struct log *log) {
     if (!log || log == &first)
         return;
-    for (int i = 0; i < SINKS; i++) {
-        if (log->sinks[i].fd > STDERR_FILENO)
-            close(log->sinks[i].fd);
-        free(log->sinks[i].format);
-    }
+    if (log->file >= 0)
+        close(log->file);
+    for (int i = 0; i < SINKS; i++)
+        free(log->sources[i]);
+    free(log->path);
     free(log);
+}
+
+void
+log_drain(void) {
+    unsigned left = syslogger_drain(1);
+    if (left)
+        count(SYSLOG, ETIMEDOUT, left, false);
 }
 
 bool

@@ -20,6 +20,10 @@ struct log *log_use(struct log *log);
 /* log_close closes a set that is not in use; NULL is none. */
 void log_close(struct log *log);
 
+/* log_drain waits at most 1 s for what is on its way, and tells what is lost;
+ * before the process ends. */
+void log_drain(void);
+
 /* log_name is the name that lines bear: svr.name as it was at the start. */
 const char *log_name(void);
 

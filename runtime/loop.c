@@ -5,41 +5,99 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
 
+enum { TRIMS = 3 };
+#define NANO INT64_C(1000000000)
+
 static int poller = -1, alarm_bell = -1;
+
+/* Tells when the wall clock is set. */
+static struct {
+    int fd;
+    int64_t offset; /* of the wall clock to the monotonic one */
+    int trims;      /* small steps since it was looked at */
+    int64_t since;  /* when that was */
+} wall = {.fd = -1};
+
 static struct loop_post *posts, **last_post = &posts;
 static pthread_mutex_t posts_lock = PTHREAD_MUTEX_INITIALIZER;
 
-int
-loop_open(void) {
-    struct epoll_event event = {.events = EPOLLIN};
-    poller = epoll_create1(EPOLL_CLOEXEC);
-    alarm_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return epoll_ctl(poller, EPOLL_CTL_ADD, alarm_bell, &event);
+static int
+add(int fd) {
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int64_t
+clock_now(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * NANO + now.tv_nsec;
 }
 
 int64_t
 loop_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    return clock_now(CLOCK_MONOTONIC);
 }
 
-void
+/* Arms a timer that never comes, but is cancelled when the clock is set. */
+static void
+watch_wall(int64_t now) {
+    struct itimerspec never = {.it_value.tv_sec = INT64_C(1) << 40};
+    timerfd_settime(wall.fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+                    &never, NULL);
+    if (now - wall.since > 60 * NANO)
+        wall.trims = 0;
+    wall.since = now;
+}
+
+/* Returns by how much the clock was set, if that is worth a word. */
+static int64_t
+look_at_wall(void) {
+    int64_t now = loop_now(), offset = clock_now(CLOCK_REALTIME) - now;
+    int64_t step = offset - wall.offset;
+    bool trim = step > -NANO && step < NANO;
+    wall.trims += trim;
+    if (wall.trims < TRIMS || !trim)
+        watch_wall(now);
+    if (trim)
+        return 0;
+    wall.offset = offset;
+    return step;
+}
+
+int
+loop_open(void) {
+    poller = epoll_create1(EPOLL_CLOEXEC);
+    alarm_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    wall.fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    wall.offset = clock_now(CLOCK_REALTIME) - loop_now();
+    watch_wall(loop_now());
+    return add(alarm_bell) < 0 ? -1 : add(wall.fd);
+}
+
+int64_t
 loop_wait(int64_t until) {
-    int64_t left = until == INT64_MAX ? INT64_MAX : until - loop_now();
-    int64_t millis = left <= 0 ? 0 : left / 1000000 + (left % 1000000 > 0);
-    int limit = until == INT64_MAX ? -1
-                : millis > INT_MAX ? INT_MAX
-                                   : (int)millis;
-    struct epoll_event event;
+    int64_t now = loop_now();
+    int64_t millis = until <= now ? 0 : (until - now - 1) / 1000000 + 1;
+    struct epoll_event events[2];
     uint64_t rung;
-    if (epoll_wait(poller, &event, 1, limit) > 0)
-        (void)!read(alarm_bell, &rung, sizeof rung);
+    int64_t step = 0;
+    int count =
+        epoll_wait(poller, events, 2,
+                   until == INT64_MAX || millis > INT_MAX ? -1 : (int)millis);
+    for (int i = 0; i < count; i++)
+        if (read(events[i].data.fd, &rung, sizeof rung) < 0 &&
+            events[i].data.fd == wall.fd)
+            step = look_at_wall();
+    if (wall.trims >= TRIMS && now - wall.since > 60 * NANO)
+        step = look_at_wall();
+    return step;
 }
 
 void

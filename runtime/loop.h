@@ -12,8 +12,12 @@ int loop_open(void);
 /* loop_now is the monotonic clock in nanoseconds. */
 int64_t loop_now(void);
 
-/* loop_wait sleeps until `until`, or until somebody wakes it. */
-void loop_wait(int64_t until);
+/* loop_wait sleeps until `until`, or until somebody wakes it. Returns by how
+ * many nanoseconds the wall clock was set since the last time, when that is a
+ * second or more, else 0. A machine whose clock is trimmed by small steps all
+ * the time does not wake the server for each: there it is looked at once a
+ * minute, when something else is due. */
+int64_t loop_wait(int64_t until);
 
 /* loop_wake ends a wait, the present or the next; any thread. */
 void loop_wake(void);

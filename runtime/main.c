@@ -74,6 +74,7 @@ command_run(int dir) {
 static void
 detach(int dir, int report) {
     setsid();
+    unsetenv("JOURNAL_STREAM");
     mkdirat(dir, "log", 0755);
     renameat(dir, CONSOLE_FILE, dir, CONSOLE_FILE ".1");
     int in = open("/dev/null", O_RDWR);
@@ -167,14 +168,24 @@ command_json(int dir) {
     return client_ask(dir, "status --json");
 }
 
+static int
+command_metrics(int dir) {
+    return client_ask(dir, "status --metrics");
+}
+
 static const struct {
     const char *name, *option;
     int (*run)(int dir);
 } commands[] = {
-    {"start", NULL, command_start},     {"run", NULL, command_run},
-    {"reload", NULL, command_reload},   {"close", NULL, command_close},
-    {"status", NULL, command_status},   {"status", "--json", command_json},
-    {"check", NULL, client_check},      {"running", NULL, command_running},
+    {"start", NULL, command_start},
+    {"run", NULL, command_run},
+    {"reload", NULL, command_reload},
+    {"close", NULL, command_close},
+    {"status", NULL, command_status},
+    {"status", "--json", command_json},
+    {"status", "--metrics", command_metrics},
+    {"check", NULL, client_check},
+    {"running", NULL, command_running},
     {"--derive", NULL, command_derive},
 };
 

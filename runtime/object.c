@@ -38,54 +38,125 @@ whole(const ElfW(Ehdr) * head, size_t size) {
     return true;
 }
 
-/* Names the variables that lie in .data and .bss; the compiler's own begin
- * with _ or have a dot and a zero. */
-static void
-name_statics(const ElfW(Ehdr) * head, size_t size, char statics[WHY_SIZE]) {
+/* The file's table of symbols, NULL when it was stripped. */
+static const ElfW(Shdr) * symbol_table(const ElfW(Ehdr) * head) {
+    const ElfW(Shdr) *section = (const void *)((char *)head + head->e_shoff);
+    for (int i = 0; i < head->e_shnum; i++)
+        if (section[i].sh_type == SHT_SYMTAB &&
+            section[i].sh_link < head->e_shnum)
+            return &section[i];
+    return NULL;
+}
+
+/* Tells whether a symbol is a variable that each load makes anew; the
+ * compiler's own begin with _ or have a dot and a zero. */
+static bool
+is_static(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol, const char *name) {
     const char *base = (const char *)head;
     const ElfW(Shdr) *section = (const void *)(base + head->e_shoff);
-    size_t used = 0;
-    for (int i = 0; i < head->e_shnum; i++) {
-        if (section[i].sh_type != SHT_SYMTAB)
-            continue;
-        const ElfW(Sym) *symbol = (const void *)(base + section[i].sh_offset);
-        const char *names = base + section[section[i].sh_link].sh_offset;
-        for (size_t n = section[i].sh_size / sizeof *symbol; n-- > 0;
-             symbol++) {
-            const char *name = names + symbol->st_name;
-            const ElfW(Shdr) *home = &section[symbol->st_shndx];
-            if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || *name == '_' ||
-                strcmp(name, "completed.0") == 0 || name >= base + size ||
-                symbol->st_shndx >= head->e_shnum ||
-                !(home->sh_flags & SHF_WRITE))
-                continue;
-            const char *room = base + section[head->e_shstrndx].sh_offset;
-            if (strncmp(room + home->sh_name, ".data.rel.ro", 12) != 0 &&
-                used < WHY_SIZE / 2)
-                used += (size_t)snprintf(statics + used, WHY_SIZE - used,
-                                         "%s%.64s", used ? ", " : "", name);
-        }
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || *name == '_' ||
+        strcmp(name, "completed.0") == 0 || symbol->st_shndx >= head->e_shnum)
+        return false;
+    const ElfW(Shdr) *home = &section[symbol->st_shndx];
+    const char *room =
+        base + section[head->e_shstrndx].sh_offset + home->sh_name;
+    return (home->sh_flags & SHF_WRITE) &&
+           strncmp(room, ".data.rel.ro", strlen(".data.rel.ro")) != 0;
+}
+
+/* Calls `found` with each symbol and its name until it returns true. */
+static bool
+each_symbol(const ElfW(Ehdr) * head, size_t size,
+            bool (*found)(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol,
+                          const char *name, void *arg),
+            void *arg) {
+    const char *base = (const char *)head;
+    const ElfW(Shdr) *section = (const void *)(base + head->e_shoff);
+    const ElfW(Shdr) *table = symbol_table(head);
+    if (!table)
+        return false;
+    const ElfW(Sym) *symbol = (const void *)(base + table->sh_offset);
+    const char *names = base + section[table->sh_link].sh_offset;
+    for (size_t n = table->sh_size / sizeof *symbol; n-- > 0; symbol++)
+        if (names + symbol->st_name < base + size &&
+            found(head, symbol, names + symbol->st_name, arg))
+            return true;
+    return false;
+}
+
+static bool
+list_static(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol, const char *name,
+            void *arg) {
+    char *list = arg;
+    size_t used = strlen(list);
+    if (is_static(head, symbol, name) && used < WHY_SIZE / 2)
+        snprintf(list + used, WHY_SIZE - used, "%s%.64s", used ? ", " : "",
+                 name);
+    return false;
+}
+
+/* What object_symbol looks for, and finds. */
+struct search {
+    size_t offset, inner;
+    char *name;
+};
+
+static bool
+has_offset(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol, const char *name,
+           void *arg) {
+    struct search *search = arg;
+    (void)head;
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
+        search->offset - symbol->st_value >= symbol->st_size)
+        return false;
+    search->inner = search->offset - symbol->st_value;
+    snprintf(search->name, 64, "%s", name);
+    return true;
+}
+
+/* Maps a file; NULL with errno. */
+static const ElfW(Ehdr) * map(int dir, const char *path, size_t *size) {
+    struct stat file;
+    void *head = MAP_FAILED;
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &file) == 0) {
+        *size = (size_t)file.st_size;
+        head = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
     }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return head == MAP_FAILED ? NULL : head;
 }
 
 int
 object_check(int dir, const char *path, char statics[WHY_SIZE],
              char reason[WHY_SIZE]) {
-    struct stat file;
-    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-    void *head = MAP_FAILED;
-    if (fd >= 0 && fstat(fd, &file) == 0)
-        head = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
+    size_t size = 0;
+    const ElfW(Ehdr) *head = map(dir, path, &size);
     *statics = '\0';
-    if (head == MAP_FAILED)
+    if (!head)
         return why(reason, "%s: %s", path,
-                   error == EINVAL ? "an empty file" : strerror(error));
-    bool good = whole(head, (size_t)file.st_size);
+                   errno == EINVAL ? "an empty file" : strerror(errno));
+    bool good = whole(head, size);
     if (good)
-        name_statics(head, (size_t)file.st_size, statics);
-    munmap(head, (size_t)file.st_size);
+        each_symbol(head, size, list_static, statics);
+    munmap((void *)head, size);
     return good ? 0 : why(reason, "%s: no whole shared object", path);
+}
+
+bool
+object_symbol(const char *path, size_t offset, char name[64], size_t *inner) {
+    struct search search = {.offset = offset, .name = name};
+    size_t size = 0;
+    const ElfW(Ehdr) *head = map(AT_FDCWD, path, &size);
+    if (!head)
+        return false;
+    bool found =
+        whole(head, size) && each_symbol(head, size, has_offset, &search);
+    munmap((void *)head, size);
+    *inner = search.inner;
+    return found;
 }

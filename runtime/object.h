@@ -12,4 +12,9 @@
 int object_check(int dir, const char *path, char statics[WHY_SIZE],
                  char reason[WHY_SIZE]);
 
+/* object_symbol finds the function of a file that contains `offset`, as loaded
+ * from 0, and how far in it that is. False: none, or no symbols. */
+bool object_symbol(const char *path, size_t offset, char name[64],
+                   size_t *inner);
+
 #endif

@@ -11,13 +11,14 @@ enum part_event {
     PART_START,    /* before on_start; a failure ends the start */
     PART_READY,    /* after on_start: the server serves */
     PART_RELOAD,   /* a reload begins to change things */
-    PART_RELOADED, /* it is over, taken or not */
+    PART_RELOADED, /* it is over; text: why it was rejected, NULL: applied */
     PART_SUMMARY,  /* a summary was made: its text */
+    PART_HUNG,     /* the loop hangs, in the guard's thread: what was found */
     PART_CLOSE     /* the close begins, before on_close */
 };
 
 /* A part's row; what is left out does nothing. All run on the loop thread, but
- * for check, which runs in a checker too. */
+ * for PART_HUNG, and for check, which runs in a checker too. */
 struct part {
     const char *name;
     const struct svr_key *keys; /* its keys, "NAME.KEY"; the last has no name */

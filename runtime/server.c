@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,18 @@
 #include "object.h"
 #include "guard.h"
 #include "handler.h"
+#include "json.h"
 #include "log.h"
 #include "loop.h"
 #include "part.h"
 #include "server.h"
 #include "status.h"
+#include "thread.h"
 #include "timer.h"
+#include "trace.h"
+#include "watch.h"
 
-enum { CLOSED_BY_EXCEPT = 254, EXCEPT_FAILED = 255, OPEN = -1 };
+enum { OPEN = -1, FORCED = 252, HUNG = 253, BY_EXCEPT = 254, FAILED = 255 };
 enum { PAUSE_FIRST_MS = 10, PAUSE_LAST_MS = 1000 };
 #define MILLI    INT64_C(1000000)
 #define PID_FILE "run/" SVR_PROJECT ".pid"
@@ -49,9 +52,11 @@ static unsigned copies;
 
 /* What the last svr_fail said, and what failed last. */
 static struct {
-    char message[1024], file[64], place[128];
+    char message[1024], file[64], place[128], backtrace[512];
     const char *function;
     int line;
+    void *frames[TRACE_DEPTH];
+    int depth;
     int64_t repeats, told_at, pause;
 } failure;
 
@@ -80,7 +85,7 @@ begin_close(int exit_code) {
         svr_info("close: closing already, exit_code = %d", open);
         return;
     }
-    guard_arm(close_delay);
+    guard_arm(close_delay, exit_code == HUNG ? HUNG : FORCED);
     status_state("closing");
     svr_info("close: delay = %g, exit_code = %d", close_delay, exit_code);
     loop_wake();
@@ -107,6 +112,7 @@ svr_fail_at(const char *file, int line, const char *function,
     snprintf(failure.file, sizeof failure.file, "%s", slash ? slash + 1 : file);
     failure.line = line;
     failure.function = function;
+    failure.depth = trace_take(failure.frames);
     return SVR_FAILED;
 }
 
@@ -131,23 +137,29 @@ handle(const char *where, int result) {
     status_note(STATUS_ERROR, text);
     bool again = strcmp(text, last) == 0;
     failure.repeats += again;
+    if (!again)
+        trace_text(failure.frames, failure.depth, 1, failure.backtrace,
+                   sizeof failure.backtrace);
     if (!again || now - failure.told_at > 1000 * MILLI) {
         if (again)
             svr_err("%s (%jd times more)", text, (intmax_t)failure.repeats);
         else
-            svr_err("%s", text);
+            svr_err("%s, backtrace: %s", text, failure.backtrace);
         failure.repeats = 0;
         failure.told_at = now;
         memcpy(last, text, sizeof last);
     }
-    struct svr_error error = {where, failure.message, failure.file,
-                              failure.line, failure.function};
+    struct svr_error error = {
+        where,        failure.message,  failure.file,
+        failure.line, failure.function, failure.backtrace};
+    watch_do("on_except");
     int verdict = hooks()->on_except ? hooks()->on_except(&error) : SVR_GO_ON;
+    watch_do(NULL);
     *failure.message = '\0';
     if (verdict < 0)
-        begin_close(EXCEPT_FAILED);
+        begin_close(FAILED);
     else if (verdict == SVR_CLOSE)
-        begin_close(CLOSED_BY_EXCEPT);
+        begin_close(BY_EXCEPT);
 }
 
 /* ---- Timers and posts ------------------------------------------------- */
@@ -158,59 +170,132 @@ svr_post(svr_call *call, void *arg) {
     return name ? loop_post(name, arg) : -1;
 }
 
+/* A callback's place in the live table, or -1. */
+static int
+index_of(svr_call *call) {
+    const char *name = handler_name(call);
+    return name ? handler_index(hooks(), name) : -1;
+}
+
+static struct timers_now
+now(void) {
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct timers_now){loop_now(),
+                               wall.tv_sec * 1000 * MILLI + wall.tv_nsec};
+}
+
+/* Adds a timer, or says why not. */
+static const char *
+add_timer(const char *key, struct timer *timer, const struct svr_when *when) {
+    int kinds = (when->every != 0) + (when->at != 0) + (when->next != NULL);
+    size_t length = strlen(key);
+    if (timer->call == TIMER_UNBOUND ||
+        (when->next && timer->next == TIMER_NO_NEXT))
+        return "its function is not among the handler's callbacks";
+    if (length == 0 || length >= TIMER_KEY_SIZE)
+        return "a key has 1 to 47 bytes";
+    if (kinds != 1 || when->runs < 0 ||
+        (when->every != 0 && !(when->every >= 1e-6 && when->every < 1e9)) ||
+        (when->at && !strchr("DHM", when->at)))
+        return "it needs one of every (seconds), at (D, H, M) and next, and "
+               "runs not below 0";
+    memcpy(timer->key, key, length);
+    return timers_add(timer, now()) < 0 ? "the key exists, or memory is short"
+                                        : NULL;
+}
+
+/* Asks a timer's own rule when it is due. */
+static void
+ask_next(const char *key, int next, void *arg) {
+    int millis = hooks()->callbacks[next].call(arg);
+    if (millis >= 0) {
+        timers_delay(key, loop_now() + millis * MILLI);
+        return;
+    }
+    handle(key, millis);
+    timers_remove(key);
+}
+
 int
 svr_add_timer(const char *key, svr_call *call, void *arg,
               struct svr_when when) {
-    const char *name = handler_name(call);
-    int index = name ? handler_index(hooks(), name) : -1;
-    const char *reason = NULL;
-    if (index < 0)
-        reason = "its function is not among the handler's callbacks";
-    else if (*key == '\0' || strlen(key) >= TIMER_KEY_SIZE)
-        reason = "a key has 1 to 47 bytes";
-    else if (!(when.every > 0 && when.every < 1e9) || when.runs < 0)
-        reason = "it needs `every` above 0 and `runs` not below";
-    else if (timers_add(key, index, arg, when, loop_now()) < 0)
-        reason = "the key exists, or memory is short";
+    struct timer timer = {.call = index_of(call),
+                          .next =
+                              when.next ? index_of(when.next) : TIMER_NO_NEXT,
+                          .at = when.at,
+                          .arg = arg,
+                          .every = (int64_t)(when.every * 1e9),
+                          .runs = when.runs,
+                          .due = INT64_MAX / 2};
+    const char *reason = strncmp(key, "svr.", 4) == 0
+                             ? "keys that begin with \"svr.\" are the server's"
+                             : add_timer(key, &timer, &when);
     if (reason)
         svr_warn("timer %.47s refused: %s", key, reason);
+    else if (timer.next != TIMER_NO_NEXT)
+        ask_next(key, timer.next, arg);
     return reason ? -1 : 0;
 }
 
 int
 svr_remove_timer(const char *key) {
-    return timers_remove(key);
+    int result = strncmp(key, "svr.", 4) == 0 ? -1 : timers_remove(key);
+    if (result < 0)
+        svr_warn("timer %.47s: there is none to remove", key);
+    return result;
 }
+
+static void summarize(void);
 
 static void
 run_timers(void) {
     struct timer tick;
-    int64_t now = loop_now();
-    while (closing == OPEN && timers_due(now, &tick)) {
-        const struct svr_callback *callback = &hooks()->callbacks[tick.call];
+    struct timers_now start = now();
+    while (closing == OPEN && timers_due(start, &tick)) {
         ticks++;
         late_ticks += tick.skipped > 0;
         if (tick.skipped)
             svr_warn("timer %s: %jd ticks skipped, the loop was busy", tick.key,
                      (intmax_t)tick.skipped);
-        int result = callback->call(tick.arg);
+        if (tick.call == TIMER_SUMMARY) {
+            summarize();
+            continue;
+        }
+        watch_do(tick.key);
+        int result = hooks()->callbacks[tick.call].call(tick.arg);
         if (result < 0)
             handle(tick.key, result);
+        if (tick.next != TIMER_NO_NEXT)
+            ask_next(tick.key, tick.next, tick.arg);
+        watch_do(NULL);
     }
+}
+
+/* The summary is a timer like any other; a reload may change its kind. */
+static void
+plan_summary(char kind) {
+    static char planned;
+    struct timer timer = {.key = "svr.summary",
+                          .call = TIMER_SUMMARY,
+                          .next = TIMER_NO_NEXT,
+                          .at = kind};
+    if (kind == planned)
+        return;
+    timers_remove(timer.key);
+    timers_add(&timer, now());
+    planned = kind;
 }
 
 static void
 run_posts(void) {
     struct loop_post *post = loop_posted(), *next;
     for (; post; post = next) {
-        int index = handler_index(hooks(), post->name);
-        int result = 0;
-        if (index >= 0)
-            result = hooks()->callbacks[index].call(post->arg);
-        else
-            svr_warn("post: the new code has no callback %s", post->name);
-        if (result < 0)
+        watch_do(post->name);
+        int result = handler_call(post->name, post->arg);
+        if (result < 0 && result != HANDLER_GONE)
             handle(post->name, result);
+        watch_do(NULL);
         next = post->next;
         free(post);
     }
@@ -235,6 +320,8 @@ apply_conf(void) {
     timers_span(conf_number(conf, "svr.timer.min_span"));
     close_delay = conf_number(conf, "svr.close.force_close_delay");
     guard_limits(conf_number(conf, "svr.reload.wait"));
+    watch_limits(conf_number(conf, "svr.timer.run_status_check_time_span"),
+                 *conf_text(conf, "svr.timer.run_status_check_by") == 'r');
 }
 
 /* ---- Reload ----------------------------------------------------------- */
@@ -281,12 +368,7 @@ prepare(void *unused) {
 static void
 begin_reload(void) {
     pthread_t thread;
-    sigset_t every, former;
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &former);
-    int error = closing == OPEN ? pthread_create(&thread, NULL, prepare, NULL)
-                                : ECANCELED;
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    int error = closing == OPEN ? thread_start(&thread, prepare) : ECANCELED;
     if (error == 0)
         pthread_detach(thread);
     else if (error == ECANCELED)
@@ -336,15 +418,22 @@ swap(struct world *world) {
 static void
 bind_timers(const struct svr_handler *old, const struct svr_handler *new) {
     struct timer *timer;
-    for (uint32_t i = 0; (timer = timers_at(i)); i++)
-        timer->call = handler_index(new, old->callbacks[timer->call].name);
+    for (uint32_t i = 0; (timer = timers_at(i)); i++) {
+        if (timer->call >= 0)
+            timer->call = handler_index(new, old->callbacks[timer->call].name);
+        if (timer->next == TIMER_NO_NEXT)
+            continue;
+        timer->next = handler_index(new, old->callbacks[timer->next].name);
+        if (timer->next == TIMER_NO_NEXT)
+            timer->call = TIMER_UNBOUND;
+    }
 }
 
 static void
 drop_unbound_timers(void) {
     struct timer *timer;
     for (uint32_t i = 0; (timer = timers_at(i));) {
-        if (timer->call >= 0) {
+        if (timer->call != TIMER_UNBOUND) {
             i++;
             continue;
         }
@@ -392,9 +481,11 @@ enter(const struct svr_handler *old, const struct svr_handler *new,
     }
     memcpy(copy, state, old->state_size);
     bind_timers(old, new);
+    watch_do("on_reload");
     int result = migrate(old, new, copy, reason);
     if (result == 0 && new->on_reload && (result = new->on_reload()) < 0)
         describe("on_reload", result, reason);
+    watch_do(NULL);
     if (result < 0) {
         memcpy(state, copy, old->state_size);
         timers_restore(saved);
@@ -443,6 +534,7 @@ take(char reason[WHY_SIZE]) {
     int result = enter(old, candidate.table, reason);
     if (result == 0) {
         drop_unbound_timers();
+        plan_summary(*conf_text(conf, "svr.timer.summary_output_time_point"));
         run_at = old->run ? run_at : 0;
         announce(world.conf, loop_now() - begin);
     } else {
@@ -458,34 +550,35 @@ reload(void) {
     char reason[WHY_SIZE];
     candidate_ready = false;
     part_tell(PART_RELOAD, conf, NULL, reason);
-    if (take(reason) < 0)
+    bool taken = take(reason) == 0;
+    if (!taken)
         reject(reason);
-    part_tell(PART_RELOADED, conf, NULL, reason);
+    part_tell(PART_RELOADED, conf, taken ? NULL : reason, reason);
 }
 
 /* ---- The loop --------------------------------------------------------- */
 
-/* Makes the loop's own figures, members of the status. */
+/* Makes the loop's own figures for the status. */
 static void
 tell_figures(void) {
-    char *text = NULL;
+    struct status_loop figures = {turns, ticks, late_ticks, NULL};
     size_t size;
     struct timer *timer;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = open_memstream(&figures.members, &size);
     if (!out)
         return;
     time_t wall = time(NULL);
-    fprintf(out, ", \"turns\": %jd, \"timers\": [", (intmax_t)turns);
+    fputs(", \"timers\": [", out);
     for (uint32_t i = 0; (timer = timers_at(i)); i++) {
         fputs(i ? ", {\"name\": " : "{\"name\": ", out);
-        status_quote(out, timer->key);
+        json_print(out, timer->key);
         fprintf(out, ", \"next\": %jd}",
                 (intmax_t)(wall + (timer->due - loop_now()) / (1000 * MILLI)));
     }
     fputs("]", out);
     part_status(out);
     fclose(out);
-    status_figures(text);
+    status_figures(figures);
     figures_wanted = false;
     guard_figures();
 }
@@ -502,7 +595,9 @@ run(void) {
         run_at = INT64_MAX;
         return;
     }
+    watch_do("run");
     int millis = hooks()->run();
+    watch_do(NULL);
     if (millis >= 0) {
         run_at = loop_now() + millis * MILLI;
         failure.pause = 0;
@@ -518,18 +613,20 @@ run(void) {
 static void
 summarize(void) {
     char text[768] = "", counts[256], reason[WHY_SIZE];
+    watch_do("get_summary");
     int result =
         hooks()->get_summary ? hooks()->get_summary(text, sizeof text) : 0;
+    watch_do(NULL);
     if (result < 0) {
         handle("get_summary", result);
         *text = '\0';
     }
-    status_counts(counts, sizeof counts);
+    status_counts((struct status_loop){turns, ticks, late_ticks, NULL}, counts,
+                  sizeof counts);
     size_t used = strnlen(text, sizeof text - 1);
     text[used] = '\0';
-    char line[1200];
-    snprintf(line, sizeof line, "%s%s%s, timers %jd run %jd late", text,
-             used ? "; " : "", counts, (intmax_t)ticks, (intmax_t)late_ticks);
+    char line[1100];
+    snprintf(line, sizeof line, "%s%s%s", text, used ? "; " : "", counts);
     status_note(STATUS_SUMMARY, line);
     svr_info("<SUMMARY> %s", line);
     part_tell(PART_SUMMARY, conf, line, reason);
@@ -539,18 +636,49 @@ summarize(void) {
 static void
 end(void) {
     char reason[WHY_SIZE];
+    status_state("closing");
     if (candidate_ready)
         reject("the server is closing");
     run_posts();
     part_tell(PART_CLOSE, conf, NULL, reason);
     summarize();
+    watch_do("on_close");
     int result = hooks()->on_close ? hooks()->on_close() : 0;
     if (result < 0)
         handle("on_close", result);
+    watch_do(NULL);
 }
+
+/* Waits until something is due. */
+static void
+wait_for_events(void) {
+    int64_t next = timers_next();
+    watch_wait(true);
+    int64_t step = loop_wait(run_at < next ? run_at : next);
+    watch_wait(false);
+    if (step != 0) {
+        svr_info("the clock was set by %+jd s",
+                 (intmax_t)(step / 1000 / MILLI));
+        timers_set_clock(now());
+    }
+}
+
+/* The guard found that the loop hangs. The loop may still close safely, for as
+ * long as a close may take. */
+static void
+hung(const char *found) {
+    char reason[WHY_SIZE];
+    status_note(STATUS_ERROR, found);
+    part_tell(PART_HUNG, conf, found, reason);
+    begin_close(HUNG);
+    status_state("hung");
+}
+
+static const struct watch_duty watch_duty = {.wake = guard_wake, .hung = hung};
 
 int
 server_run(void) {
+    watch_start(&watch_duty);
     while (closing == OPEN) {
         turns++;
         if (candidate_ready)
@@ -561,9 +689,8 @@ server_run(void) {
             run();
         if (figures_wanted)
             tell_figures();
-        int64_t next = timers_next();
         if (closing == OPEN)
-            loop_wait(run_at < next ? run_at : next);
+            wait_for_events();
     }
     end();
     return closing;
@@ -574,9 +701,13 @@ server_run(void) {
 /* Last words of a close that the guard ends. */
 static void
 forced(void) {
-    svr_warn("close: forced after %g s, exit_code = 252", close_delay);
+    char name[64];
+    watch_doing(name);
+    svr_warn("close: forced after %g s%s%s, exit_code = %d", close_delay,
+             *name ? ", stuck in " : "", name, closing == HUNG ? HUNG : FORCED);
     unlinkat(folder, PID_FILE, 0);
     unlinkat(folder, "run/control", 0);
+    log_drain();
 }
 
 static void
@@ -663,11 +794,14 @@ server_start(int dir, char reason[WHY_SIZE]) {
     log_conf();
     if (part_tell(PART_START, conf, NULL, reason) < 0)
         return SERVER_FAILED;
+    watch_do("on_start");
     int result = hooks()->on_start ? hooks()->on_start() : 0;
+    watch_do(NULL);
     if (result < 0) {
         describe("on_start", result, reason);
         return SERVER_FAILED;
     }
+    plan_summary(*conf_text(conf, "svr.timer.summary_output_time_point"));
     part_tell(PART_READY, conf, NULL, reason);
     if (closing == OPEN)
         status_state("running");
@@ -681,4 +815,5 @@ server_leave(int status) {
     guard_stop(text);
     unlinkat(folder, PID_FILE, 0);
     unlinkat(folder, "run/control", 0);
+    log_drain();
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "log.h"
 #include "status.h"
 
@@ -18,7 +19,7 @@ static struct {
         time_t time;
         char text[1024];
     } events[STATUS_EVENTS];
-    char *figures;
+    struct status_loop loop;
 } now = {.state = "starting"};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -64,16 +65,11 @@ status_reload(int verdict, const char *text) {
 }
 
 void
-status_figures(char *members) {
+status_figures(struct status_loop figures) {
     pthread_mutex_lock(&lock);
-    free(now.figures);
-    now.figures = members;
+    free(now.loop.members);
+    now.loop = figures;
     pthread_mutex_unlock(&lock);
-}
-
-double
-status_uptime(void) {
-    return difftime(time(NULL), now.start_time);
 }
 
 /* The resident memory in kB. */
@@ -99,63 +95,27 @@ log_totals(uint64_t *lines, uint64_t *lost) {
 }
 
 void
-status_counts(char *text, size_t size) {
+status_counts(struct status_loop loop, char *text, size_t size) {
     uint64_t lines, lost;
     log_totals(&lines, &lost);
     pthread_mutex_lock(&lock);
     snprintf(text, size,
              "uptime %.0f s, generation %u, reloads %u applied %u rejected, "
-             "log lines %ju lost %ju, rss %ld kB",
-             status_uptime(), now.generation, now.applied, now.rejected,
+             "timers %jd run %jd late, log lines %ju lost %ju, rss %ld kB",
+             difftime(time(NULL), now.start_time), now.generation, now.applied,
+             now.rejected, (intmax_t)loop.ticks, (intmax_t)loop.late,
              (uintmax_t)lines, (uintmax_t)lost, rss());
     pthread_mutex_unlock(&lock);
 }
 
 /* ---- JSON ------------------------------------------------------------- */
 
-/* The bytes of the UTF-8 character at `s`, 0 when it is none. */
-static int
-utf8(const unsigned char *s) {
-    int length = *s < 0x80   ? 1
-                 : *s < 0xc2 ? 0
-                 : *s < 0xe0 ? 2
-                 : *s < 0xf0 ? 3
-                 : *s < 0xf5 ? 4
-                             : 0;
-    for (int i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if (length == 3 &&
-        ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)))
-        return 0;
-    if (length == 4 &&
-        ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)))
-        return 0;
-    return length;
-}
-
-void
-status_quote(FILE *out, const char *text) {
-    fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        int length = utf8(c);
-        if (*c < ' ' || *c == 0x7f || *c == '"' || *c == '\\')
-            fprintf(out, "\\u%04x", *c);
-        else if (length)
-            fwrite(c, 1, (size_t)length, out);
-        else
-            fputs("\\ufffd", out);
-        c += length ? length : 1;
-    }
-    fputc('"', out);
-}
-
 /* A member with a string; null when there is none. */
 static void
 member(FILE *out, const char *name, const char *text) {
     fprintf(out, ", \"%s\": ", name);
     if (*text)
-        status_quote(out, text);
+        json_print(out, text);
     else
         fputs("null", out);
 }
@@ -175,7 +135,7 @@ render_json(FILE *out, bool stale) {
     uint64_t lines, lost;
     log_totals(&lines, &lost);
     fputs("{\"name\": ", out);
-    status_quote(out, log_name());
+    json_print(out, log_name());
     fprintf(out, ", \"pid\": %d", (int)getpid());
     member(out, "state", now.state);
     iso_time(now.start_time, text);
@@ -206,8 +166,9 @@ render_json(FILE *out, bool stale) {
         fprintf(out, ", \"%s\": {\"lines\": %ju, \"lost\": %ju}",
                 sink.sink + strlen("log."), (uintmax_t)sink.lines,
                 (uintmax_t)sink.lost);
-    fprintf(out, "}, \"rss_kb\": %ld%s%s}\n", rss(),
-            now.figures ? now.figures : ", \"timers\": [], \"turns\": 0",
+    fprintf(out, "}, \"turns\": %jd, \"rss_kb\": %ld%s%s}\n",
+            (intmax_t)now.loop.turns, rss(),
+            now.loop.members ? now.loop.members : ", \"timers\": []",
             stale ? ", \"stale\": true" : "");
 }
 
@@ -238,16 +199,75 @@ render_text(FILE *out, bool stale) {
     render_event(out, "last error", STATUS_ERROR);
 }
 
+/* ---- OpenMetrics ------------------------------------------------------ */
+
+/* Writes a family's head. A counter's samples end in _total. */
+static void
+family(FILE *out, const char *name, const char *type, const char *help) {
+    fprintf(out, "# HELP svr_%s %s\n# TYPE svr_%s %s\n", name, help, name,
+            type);
+}
+
+static void
+sample(FILE *out, const char *name, const char *label, const char *value,
+       double number) {
+    fprintf(out, *label ? "svr_%s{%s=\"%s\"} %.17g\n" : "svr_%s%s%s %.17g\n",
+            name, label, value, number);
+}
+
+static void
+render_metrics(FILE *out, bool stale) {
+    const struct {
+        const char *name, *type, *help;
+        double value;
+    } rows[] = {
+        {"up", "gauge", "1: the loop answers, 0: it is busy or hangs", !stale},
+        {"start_time_seconds", "gauge", "When the server started.",
+         (double)now.start_time},
+        {"generation", "gauge", "The generation of code that is live.",
+         now.generation},
+        {"resident_memory_bytes", "gauge", "Resident memory.",
+         (double)rss() * 1024},
+        {"loop_turns_total", "counter", "Turns of the loop.",
+         (double)now.loop.turns},
+        {"timer_runs_total", "counter", "Timers that ran.",
+         (double)now.loop.ticks},
+        {"timer_late_total", "counter", "Timers that missed a tick.",
+         (double)now.loop.late},
+    };
+    struct log_figures sink;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        family(out, rows[i].name, rows[i].type, rows[i].help);
+        sample(out, rows[i].name, "", "", rows[i].value);
+    }
+    family(out, "state", "gauge", "What the server does.");
+    sample(out, "state", "state", now.state, 1);
+    family(out, "reloads_total", "counter", "Reloads by how they ended.");
+    sample(out, "reloads_total", "verdict", "applied", now.applied);
+    sample(out, "reloads_total", "verdict", "rejected", now.rejected);
+    family(out, "log_lines_total", "counter", "Lines written to a sink.");
+    for (int i = 0; log_figures(i, &sink); i++)
+        sample(out, "log_lines_total", "sink", sink.sink + strlen("log."),
+               (double)sink.lines);
+    family(out, "log_lost_total", "counter", "Lines that a sink lost.");
+    for (int i = 0; log_figures(i, &sink); i++)
+        sample(out, "log_lost_total", "sink", sink.sink + strlen("log."),
+               (double)sink.lost);
+    fputs("# EOF\n", out);
+}
+
 char *
-status_render(bool json, bool stale) {
+status_render(const char *form, bool stale) {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return NULL;
     pthread_mutex_lock(&lock);
-    if (json)
+    if (strcmp(form, " --json") == 0)
         render_json(out, stale);
+    else if (strcmp(form, " --metrics") == 0)
+        render_metrics(out, stale);
     else
         render_text(out, stale);
     pthread_mutex_unlock(&lock);

@@ -56,6 +56,7 @@ struct svr_error {
     const char *file;    /* place of the svr_fail; "" when there was none */
     int line;
     const char *function;
+    const char *backtrace; /* "inner < outer < ..." */
 };
 
 /* svr_fail makes a failure: `return svr_fail("open %s: %m", path);`. The
@@ -91,18 +92,29 @@ struct svr_callback {
  * close run before on_close. */
 int svr_post(svr_call *call, void *arg);
 
-/* When a timer is due. */
+/* When a timer is due: one of `every`, `at` and `next`.
+ *   {.every = 2.5, .runs = 3}   each 2.5 seconds, on absolute deadlines; 3
+ *                               times, 0 = no end
+ *   {.at = 'D'}                 at the first instant of each local day; 'H' and
+ *                               'M': at each full hour or minute. Follows the
+ *                               zone and a clock that is set
+ *   {.next = my_next}           my_next(arg), a callback of the table, tells at
+ *                               the start and after each tick in how many
+ *                               milliseconds the next is due; a failure ends
+ *                               the timer
+ */
 struct svr_when {
-    double every; /* seconds between ticks, above 0 */
-    int64_t runs; /* how many ticks, 0 = no end */
+    double every;
+    int64_t runs;
+    char at;
+    svr_call *next;
 };
 
-/* svr_add_timer calls `call(arg)` after each `every` seconds, on absolute
- * deadlines, rounded up to svr.timer.min_span. Ticks that a busy loop missed
- * are skipped and told. Loop thread only; inside any callback too. Returns 0,
- * or -1 when the key exists (the old timer goes on), is empty or over 47
- * bytes, when `call` is not in the table or `when` makes no sense; the reason
- * is logged. */
+/* svr_add_timer calls `call(arg)` when it is due, rounded up to a multiple of
+ * svr.timer.min_span. Ticks that a busy loop missed are skipped and told. Loop
+ * thread only; inside any callback too. Returns 0, or -1 when the key exists
+ * (the old timer goes on), is empty, over 47 bytes or begins with "svr.", when
+ * `call` is not in the table or `when` makes no sense; the reason is logged. */
 int svr_add_timer(const char *key, svr_call *call, void *arg,
                   struct svr_when when);
 
@@ -124,6 +136,11 @@ const struct svr_conf *svr_conf(void);
 /* svr_close closes the server safely, with exit status `exit_code` (0-125).
  * Returns 0; -1 for another code. Any thread. */
 int svr_close(int exit_code);
+
+/* svr_running_report says "I live" to the watchdog. The loop reports by itself
+ * after each turn; with svr.timer.run_status_check_by = report only these calls
+ * count. Any thread. */
+void svr_running_report(void);
 
 /* svr_pin keeps the code that is live now mapped for ever, for a library that
  * keeps pointers into it, or a thread that runs in it. Loop thread. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "timer.h"
 
 enum { ARITY = 4, NONE = -1 };
@@ -93,12 +94,12 @@ grow(void) {
     memset(&heap()[size], 0xff, size * sizeof(uint32_t));
     for (uint32_t i = 0; i < size; i++) {
         if (i >= count) {
-            all->pool[i].next = i + 1;
+            all->pool[i].chain = i + 1;
             continue;
         }
         all->pool[i] = old->pool[i];
         uint32_t *first = chain(all->pool[i].key);
-        all->pool[i].next = *first;
+        all->pool[i].chain = *first;
         *first = i;
     }
     if (old)
@@ -113,31 +114,36 @@ static uint32_t *
 find(const char *key) {
     uint32_t *link = chain(key);
     while (*link != (uint32_t)NONE && strcmp(all->pool[*link].key, key) != 0)
-        link = &all->pool[*link].next;
+        link = &all->pool[*link].chain;
     return link;
 }
 
+/* The deadline of a timer by the wall clock. */
+static int64_t
+wall_due(const struct timer *timer, struct timers_now now) {
+    int64_t next = clock_next(timer->at, timer->last, now.wall / NANO);
+    return now.mono + next * NANO - now.wall;
+}
+
 int
-timers_add(const char *key, int call, void *arg, struct svr_when when,
-           int64_t now) {
+timers_add(const struct timer *timer, struct timers_now now) {
     if ((!all || all->count == all->size) && grow() < 0)
         return -1;
-    uint32_t *link = find(key), i = all->free;
+    uint32_t *link = find(timer->key), i = all->free;
     if (*link != (uint32_t)NONE)
         return -1;
-    struct timer *timer = &all->pool[i];
-    all->free = timer->next;
-    int64_t every = (int64_t)(when.every * NANO);
-    *timer = (struct timer){.call = call,
-                            .arg = arg,
-                            .every = every,
-                            .runs = when.runs,
-                            .due = now + every,
-                            .next = (uint32_t)NONE};
-    strncat(timer->key, key, TIMER_KEY_SIZE - 1);
+    struct timer *new = &all->pool[i];
+    all->free = new->chain;
+    *new = *timer;
+    new->chain = (uint32_t)NONE;
+    new->last = now.wall / NANO;
+    if (new->at)
+        new->due = wall_due(new, now);
+    else if (new->every)
+        new->due = now.mono + new->every;
     *link = i;
     all->count++;
-    sift(all->count - 1, (struct slot){timer->due, i});
+    sift(all->count - 1, (struct slot){new->due, i});
     return 0;
 }
 
@@ -148,11 +154,11 @@ timers_remove(const char *key) {
         return -1;
     uint32_t i = *link;
     struct timer *timer = &all->pool[i];
-    *link = timer->next;
+    *link = timer->chain;
     all->count--;
     if (timer->place < all->count)
         sift(timer->place, heap()[all->count]);
-    *timer = (struct timer){.next = all->free};
+    *timer = (struct timer){.chain = all->free};
     all->free = i;
     return 0;
 }
@@ -166,24 +172,71 @@ timers_next(void) {
     return (heap()->due + span - 1) / span * span;
 }
 
-bool
-timers_due(int64_t now, struct timer *tick) {
-    if (timers_next() > now)
-        return false;
-    uint32_t i = heap()->timer;
-    struct timer *timer = &all->pool[i];
-    int64_t rounded = timers_next(), late = now - rounded;
-    timer->skipped = late / timer->every;
+/* Sets the next deadline of a period, and how many were missed. */
+static void
+tick_period(struct timer *timer, int64_t rounded, int64_t now) {
+    timer->skipped = (now - rounded) / timer->every;
     timer->due +=
         (now - timer->due) / timer->every * timer->every + timer->every;
-    *tick = *timer;
-    if (timer->runs != 1)
+}
+
+/* The same by the wall clock. False: it is too early, since the clock was set
+ * or runs slower. */
+static bool
+tick_wall(struct timer *timer, struct timers_now now) {
+    int64_t seconds = now.wall / NANO, unit = timer->at == 'H' ? 3600 : 60;
+    int64_t next = clock_next(timer->at, timer->last, seconds);
+    bool early = next > seconds;
+    timer->skipped = early || timer->at == 'D' ? 0 : (seconds - next) / unit;
+    timer->last = early ? timer->last : seconds;
+    timer->due = wall_due(timer, now);
+    return !early;
+}
+
+bool
+timers_due(struct timers_now now, struct timer *tick) {
+    bool early = true;
+    while (early) {
+        int64_t rounded = timers_next();
+        if (rounded > now.mono)
+            return false;
+        uint32_t i = heap()->timer;
+        struct timer *timer = &all->pool[i];
+        early = timer->at && !tick_wall(timer, now);
+        if (timer->every)
+            tick_period(timer, rounded, now.mono);
+        else if (!timer->at)
+            timer->due = INT64_MAX / 2;
+        *tick = *timer;
         sift(0, (struct slot){timer->due, i});
-    else
-        timers_remove(timer->key);
-    if (timer->runs > 1)
-        timer->runs--;
+        if (!early && timer->runs > 0 && --timer->runs == 0)
+            timers_remove(timer->key);
+    }
     return true;
+}
+
+void
+timers_delay(const char *key, int64_t due) {
+    uint32_t *link = all ? find(key) : NULL;
+    if (!link || *link == (uint32_t)NONE)
+        return;
+    struct timer *timer = &all->pool[*link];
+    timer->due = due;
+    if (timer->next != TIMER_NO_NEXT)
+        sift(timer->place, (struct slot){due, *link});
+}
+
+void
+timers_set_clock(struct timers_now now) {
+    uint32_t count = all ? all->count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t place = heap()[i].timer;
+        struct timer *timer = &all->pool[place];
+        if (timer->at)
+            timer->due = wall_due(timer, now);
+        all->count = i + 1;
+        sift(i, (struct slot){timer->due, place});
+    }
 }
 
 struct timer *

@@ -6,17 +6,27 @@
 
 enum { TIMER_KEY_SIZE = 48 };
 
-/* A timer. `call` is an index of the handler's table, -1 = bound to nothing. */
+/* What the clocks show, in nanoseconds: the one that only goes on, and the one
+ * that people set. */
+struct timers_now {
+    int64_t mono, wall;
+};
+
+/* A timer. `call` and `next` are indices of the handler's table. */
+enum { TIMER_UNBOUND = -1, TIMER_SUMMARY = -2, TIMER_NO_NEXT = -1 };
 struct timer {
     char key[TIMER_KEY_SIZE];
     int call;
+    int next; /* who tells when it is due, TIMER_NO_NEXT: the timer itself */
+    char at;  /* D, H, M or 0 */
     void *arg;
-    int64_t every;   /* nanoseconds */
+    int64_t every;   /* nanoseconds; 0 when the time comes from elsewhere */
     int64_t runs;    /* how many are left, 0 = no end */
+    int64_t last;    /* of D, H, M: the wall clock at the last tick, seconds */
     int64_t due;     /* the exact deadline, monotonic nanoseconds */
     int64_t skipped; /* ticks that the last one came too late for */
     uint32_t place;  /* in the heap */
-    uint32_t next;   /* in its hash chain, or in the free list */
+    uint32_t chain;  /* the next in its hash chain, or in the free list */
 };
 
 /* All timers; holds indices alone, so that a copy of the bytes is a copy. */
@@ -25,18 +35,22 @@ struct timers;
 /* timers_span sets the multiple of which deadlines are rounded up. */
 void timers_span(double seconds);
 
-/* timers_add returns 0; -1 when the key exists or memory is short. */
-int timers_add(const char *key, int call, void *arg, struct svr_when when,
-               int64_t now);
+/* timers_add takes the timer's key, call, next, at, arg, every and runs; with
+ * `next`, `due` too. Returns 0; -1 when the key exists or memory is short. */
+int timers_add(const struct timer *timer, struct timers_now now);
 /* timers_remove returns 0, or -1 for an unknown key. */
 int timers_remove(const char *key);
+/* timers_delay sets the deadline of a timer that has a `next`. */
+void timers_delay(const char *key, int64_t due);
 
 /* timers_due takes the next timer whose deadline has come into `tick` and sets
  * its next deadline, or ends it after its last run. */
-bool timers_due(int64_t now, struct timer *tick);
+bool timers_due(struct timers_now now, struct timer *tick);
 /* timers_next is the first deadline, rounded up; INT64_MAX when there is none.
  */
 int64_t timers_next(void);
+/* timers_set_clock finds the deadlines by the wall clock anew. */
+void timers_set_clock(struct timers_now now);
 
 /* timers_at walks all timers, in no order: NULL ends. */
 struct timer *timers_at(uint32_t i);

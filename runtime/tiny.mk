@@ -98,8 +98,10 @@ install: all
 		install -m 644 svr_conf '$(TARGET)/svr_conf'; \
 	fi
 	cp -R service/. '$(TARGET)/service'
-	sed 's|@FOLDER@|$(prefix)|g' service/$(NAME).service.in \
-		> '$(TARGET)/service/$(NAME).service'
+	for file in $(NAME).service.in logrotate; do \
+		sed 's|@FOLDER@|$(prefix)|g' service/$$file \
+			> '$(TARGET)/service/'$${file%.in}; \
+	done
 
 clean:
 	rm -rf build

@@ -37,10 +37,12 @@ setup() {
     cp -a "$BATS_FILE_TMPDIR/base/demo" "$P"
     cd "$P" || return 1
     started=()
+    helpers=()
 }
 
 teardown() {
     local pid
+    [ "${#helpers[@]}" -eq 0 ] || kill -9 "${helpers[@]}" 2>/dev/null || true
     [ -z "${P:-}" ] || started+=("$(cat "$P/run/demo.pid" 2>/dev/null)")
     for pid in "${started[@]}"; do
         # Only what runs in this test's folder is ours.
@@ -98,7 +100,7 @@ END
 run_server() {
     (
         exec 3>&-
-        ./svr.sh run >out.txt 2>log.txt &
+        ${within:-} ./svr.sh run >out.txt 2>log.txt &
         echo $! >server.pid
         ended=0
         wait $! || ended=$?
@@ -125,7 +127,7 @@ count_lines() {
 
 # wait_line SECONDS PATTERN
 wait_line() {
-    wait_until "$1" has_line "$2" || { cat log.txt >&2; return 1; }
+    wait_until "$1" has_line "$2" || { tail -n 15 log.txt >&2; return 1; }
 }
 
 # The turn that was logged last.
@@ -150,4 +152,32 @@ value = json.load(sys.stdin)
 for key in '$1'.split('.'):
     value = value[key]
 print(value)"
+}
+
+# own_dev: a mount namespace with a /dev of its own, held by $dev; `in_dev`
+# runs a command there, in the present folder.
+own_dev() {
+    local map=()
+    [ "$(id -u)" -eq 0 ] || map=(-r)
+    unshare "${map[@]}" -m true 2>/dev/null || skip "no mount namespaces here"
+    mkdir -p "$BATS_TEST_TMPDIR/dev"
+    unshare "${map[@]}" -m sh -c '
+        mount -t tmpfs tmpfs "$1" || exit 1
+        for file in null zero full urandom tty; do
+            touch "$1/$file"
+            mount --bind "/dev/$file" "$1/$file" || exit 1
+        done
+        ln -s /proc/self/fd "$1/fd"
+        mount --move "$1" /dev
+        echo ready >"$2"
+        exec sleep 1000' - "$BATS_TEST_TMPDIR/dev" dev.ready 3>&- >/dev/null 2>&1 &
+    dev=$!
+    helpers+=("$dev")
+    wait_until 2 test -s dev.ready
+}
+
+in_dev() {
+    local user=()
+    [ "$(id -u)" -eq 0 ] || user=(-U --preserve-credentials)
+    nsenter -t "$dev" "${user[@]}" -m -- sh -c 'cd "$1" && shift && exec "$@"' - "$PWD" "$@"
 }

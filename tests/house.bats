@@ -70,7 +70,7 @@ setup() {
     command -v shellcheck >/dev/null || skip "no shellcheck"
     shellcheck scripts/* .ci/run tests/run-bats tests/installcheck
     shellcheck "$PROJECT"/svr.sh "$PROJECT"/service/*/run
-    shellcheck -s bash -e SC1091,SC2119,SC2120 tests/helper.bash
+    shellcheck -s bash -e SC1091,SC2016,SC2119,SC2120 tests/helper.bash
 }
 
 @test "a project is clean with gcc and clang, warnings being errors" {
@@ -88,7 +88,7 @@ setup() {
         --checks='-*,clang-analyzer-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-narrowing-conversions,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-bugprone-assignment-in-if-condition,-clang-analyzer-valist.Uninitialized,-clang-analyzer-optin.performance.Padding' \
         runtime/*.c parts/*.c generator/*.c -- -std=c11 -Iruntime -Igenerator \
         -DSVR_PROJECT='"x"' -DVERSION='"0"' -DM4='"m4"' -DSRC_DIR='""' -DBUILD_DIR='""' -DDATA_DIR='""'
-    [ "$status" -eq 0 ] || { echo "$output"; return 1; }
+    [ "$status" -eq 0 ] || { grep -v 'warnings generated' <<<"$output"; return 1; }
 }
 
 @test "templates have no place-holder that nobody fills" {

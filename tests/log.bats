@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Logs: acceptance B1, B2, B6, B7, formats and levels.
+# Logs: acceptance B1, B2, B5, B6, B7, formats, levels, rotation.
 
 load helper
 
@@ -111,7 +111,7 @@ END
     run_server
     wait_line 5 'log.file_log: lines are lost: No space left'
     wait_until 5 eval '[ "$(json log.file_log.lost)" -gt 3 ]'
-    [ "$(count_lines 'lines are lost')" -eq 1 ]
+    [ "$(count_lines 'log.file_log: lines are lost')" -eq 1 ]
     set_key log.file_log '"log/demo.log"'
     bounded ./svr.sh reload
     wait_line 5 'log.file_log: works again, [0-9]* lines were lost'
@@ -130,4 +130,178 @@ END
     wait_until 10 eval '[ "$(json turns)" -gt "$before" ]'
     bounded ./svr.sh close
     kill "$holder"
+}
+
+# old_file AGE: a log file whose last line is AGE old (touch -d's words).
+old_file() {
+    mkdir -p log
+    echo "an old line" >log/demo.log
+    touch -d "$1" log/demo.log
+}
+
+@test "B5 the log of a former day gets its date as a name; keep removes the oldest" {
+    set_key log.file_log.keep 2
+    log_hooks
+    old_file '2 days ago'
+    day=$(date -d '2 days ago' +%Y-%m-%d)
+    for old in 2020-01-01 2020-01-03 2020-01-02; do echo "$old" >log/demo.log.$old; done
+    echo mine >log/demo.log.notes
+    run_server
+    wait_until 5 grep -q 'an err line' log/demo.log
+    [ "$(cat "log/demo.log.$day")" = "an old line" ]
+    [ "$(grep -c 'an old line' log/demo.log)" -eq 0 ]
+    run ls log
+    [[ $output == *"demo.log.2020-01-03"* ]]
+    [[ $output != *"demo.log.2020-01-01"* ]]
+    [[ $output != *"demo.log.2020-01-02"* ]]
+    [[ $output == *"demo.log.notes"* ]]
+    bounded ./svr.sh close
+}
+
+@test "hours and minutes rotate too; a name that is taken is not lost" {
+    set_key log.file_log.rotate M
+    log_hooks
+    old_file '3 minutes ago'
+    name=log/demo.log.$(date -d '3 minutes ago' +%Y-%m-%d-%H-%M)
+    echo precious >"$name"
+    run_server
+    wait_until 5 grep -q 'an err line' log/demo.log
+    bounded ./svr.sh close
+    [ "$(cat "$name")" = precious ]
+    [ "$(cat "$name.1")" = "an old line" ]
+    set_key log.file_log.rotate H
+    old_file '2 hours ago'
+    name=log/demo.log.$(date -d '2 hours ago' +%Y-%m-%d-%H)
+    rm server.pid status.txt
+    run_server
+    wait_until 5 grep -q 'an err line' log/demo.log
+    [ "$(cat "$name")" = "an old line" ]
+    bounded ./svr.sh close
+}
+
+@test "B6 a log file that is renamed or removed is made anew without a reload" {
+    log_hooks
+    run_server
+    wait_until 5 grep -q 'an err line' log/demo.log
+    mv log/demo.log log/demo.old
+    wait_until 5 grep -qs 'an err line' log/demo.log
+    rm log/demo.log
+    wait_until 5 grep -qs 'an err line' log/demo.log
+    bounded ./svr.sh close
+    [ "$(json log.lost 2>/dev/null || echo 0)" = 0 ]
+}
+
+@test "a folder that goes away: lines are counted as lost, and come back with it" {
+    mkdir away
+    set_key log.file_log '"away/demo.log"'
+    set_key log.syslog false
+    log_hooks
+    run_server
+    wait_until 5 grep -q 'an err line' away/demo.log
+    mv away gone
+    wait_line 5 'log.file_log: lines are lost: No such file or directory'
+    mkdir away
+    wait_line 5 'log.file_log: works again, [1-9][0-9]* lines were lost'
+    wait_until 5 grep -q 'an err line' away/demo.log
+    bounded ./svr.sh close
+}
+
+@test "logrotate's own way works with the file that service/ has" {
+    command -v logrotate >/dev/null || skip "no logrotate"
+    set_key log.file_log.rotate '""'
+    log_hooks
+    run_server
+    wait_until 5 grep -q 'an err line' log/demo.log
+    sed "s|@FOLDER@|$PWD|" service/logrotate >run/logrotate.conf
+    logrotate -f -s run/logrotate.state run/logrotate.conf
+    grep -q 'an err line' log/demo.log.1
+    wait_until 5 grep -qs 'an err line' log/demo.log
+    wait_line 5 'reloaded: generation 2'
+    bounded ./svr.sh close
+}
+
+@test "the format word json: each line is one JSON object, whatever the message" {
+    set_key log.console.format json
+    hooks <<'END'
+static int run(void) {
+    char longer[9000];
+    memset(longer, '"', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    svr_info("quote \" back \\ tab \t newline \n bell \a end");
+    svr_info("bad \xff\xc3( good \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 surrogate \xed\xa0\x80 end");
+    svr_info("%s", longer);
+    svr_err("last");
+    return 10000;
+}
+SVR_HANDLER(.run = run);
+END
+    build
+    run_server
+    wait_line 5 '"message": "last"'
+    bounded ./svr.sh close
+    python3 - "$server" <<'END'
+import json, sys
+raw = open("log.txt", "rb").read().split(b"\n")[:-1]
+assert max(map(len, raw)) < 4096
+lines = [json.loads(line.decode("utf-8", "strict")) for line in raw]
+texts = [line["message"] for line in lines]
+assert 'quote " back \\ tab \t newline \n bell \a end' in texts
+assert any(t.startswith("bad \ufffd\ufffd( good \u00e9 \u20ac \U0001f600 surrogate \ufffd") and t.endswith(" end") for t in texts)
+assert any(t.startswith('"""""') and len(t) > 500 for t in texts)
+last = lines[texts.index("last")]
+assert last["level"] == "ERROR" and last["name"] == "demo" and last["process"] == int(sys.argv[1])
+assert last["file"] == "my_server.c" and last["line"] > 0 and last["function"] == "run"
+assert last["thread"] > 0 and len(last["time"]) == 23
+END
+}
+
+@test "with JOURNAL_STREAM each console line begins with its priority" {
+    log_hooks
+    JOURNAL_STREAM=8:1 run_server
+    wait_line 5 'an err line'
+    grep -q '^<6><INFO: .* an info line' log.txt
+    grep -q '^<4><WARNING: .* a warn line' log.txt
+    grep -q '^<3><ERROR: .* an err line' log.txt
+    bounded ./svr.sh close
+}
+
+@test "WARNING is a level as good as WARN; a level that is off costs no line" {
+    set_key log.console.level WARNING
+    log_hooks
+    run_server
+    wait_line 5 'an err line'
+    has_line 'a warn line'
+    [ "$(count_lines 'an info line')" -eq 0 ]
+    bounded ./svr.sh close
+}
+
+@test "lines of many threads are never torn" {
+    hooks <<'END'
+#include <pthread.h>
+static void *talk(void *arg) {
+    char text[600];
+    memset(text, *(char *)arg, sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (int i = 0; i < 500; i++) svr_info("%s", text);
+    return NULL;
+}
+static int run(void) {
+    static char names[] = "abcd";
+    pthread_t threads[4];
+    svr_pin();
+    for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, talk, &names[i]);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    svr_info("all said");
+    return 100000;
+}
+SVR_HANDLER(.run = run);
+END
+    set_key log.file_log.level INFO
+    build
+    run_server
+    wait_line 10 'all said'
+    bounded ./svr.sh close
+    for file in log.txt log/demo.log; do
+        [ "$(grep -Ec '>> (a{599}|b{599}|c{599}|d{599})$' $file)" -eq 2000 ]
+    done
 }

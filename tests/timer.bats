@@ -58,7 +58,7 @@ END
     [ "$(count_lines '>> self')" -eq 1 ]
     [ "$(count_lines '>> others')" -eq 1 ]
     [[ $(json timers) == *"'rest'"* ]]
-    [ "$(json timers | grep -o name | wc -l)" -eq 1 ]
+    [ "$(json timers | grep -o "'name'" | wc -l)" -eq 2 ] # with the summary's
     bounded ./svr.sh close
 }
 
@@ -163,4 +163,96 @@ END
     settled() { local a; a=$(switches); sleep 1; [ "$(switches)" = "$a" ]; }
     wait_until 10 settled
     bounded ./svr.sh close
+}
+
+@test "E6 a period of 1 s: tick k comes at k seconds, within min_span, without drift" {
+    hooks <<'END'
+#include <time.h>
+static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }
+static double start;
+static int tick(void *arg) { static int k; (void)arg; svr_info("tick %d at %.3f", ++k, now() - start); return 0; }
+static int on_start(void) { start = now(); return svr_add_timer("t", tick, NULL, (struct svr_when){.every = 1, .runs = 20}); }
+SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(tick)));
+END
+    set_key svr.timer.min_span 0.1
+    build
+    run_server
+    wait_line 25 'tick 20 at'
+    bounded ./svr.sh close
+    python3 - "$SLACK" <<'END'
+import re, sys
+ticks = [(int(k), float(t)) for k, t in re.findall(r"tick (\d+) at ([\d.]+)", open("log.txt").read())]
+assert [k for k, _ in ticks] == list(range(1, 21)), ticks
+late = sorted(t - k for k, t in ticks)
+assert late[0] > -0.01 and late[10] < 0.1 + 0.05, late  # the median: a machine may stall
+END
+}
+
+@test "E7 three runs are three; E10 a min_span of 0.5 ticks each half second" {
+    hooks <<'END'
+static int tick(void *arg) { svr_info("tick %s", (char *)arg); return 0; }
+static int on_start(void) {
+    svr_add_timer("half", tick, "half", (struct svr_when){.every = 0.5});
+    svr_add_timer("three", tick, "three", (struct svr_when){.every = 0.5, .runs = 3});
+    return 0;
+}
+SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(tick)));
+END
+    set_key svr.timer.min_span 0.5
+    set_key log.console.format '"%(asctime)s %(message)s"'
+    build
+    run_server
+    wait_until 10 eval '[ "$(count_lines "tick half")" -ge 7 ]'
+    [ "$(count_lines 'tick three')" -eq 3 ]
+    bounded ./svr.sh close
+    python3 - <<'END'
+import re, datetime
+ticks = [datetime.datetime.strptime(t, "%Y-%m-%d %H:%M:%S,%f") for t in re.findall(r"(.{23}) tick half", open("log.txt").read())]
+gaps = sorted((b - a).total_seconds() for a, b in zip(ticks, ticks[1:]))
+assert 0.4 < gaps[len(gaps) // 2] < 0.6, gaps
+END
+}
+
+@test "a user's own rule says when a timer is due; its failure ends the timer" {
+    hooks <<'END'
+static int rule(void *arg) { static int n; (void)arg; return n < 4 ? 50 * n++ : svr_fail("enough"); }
+static int tick(void *arg) { (void)arg; svr_info("own tick"); return 0; }
+static int day(void *arg) { (void)arg; return 0; }
+static int on_start(void) {
+    svr_info("own %d", svr_add_timer("own", tick, NULL, (struct svr_when){.next = rule}));
+    svr_info("day %d", svr_add_timer("day", day, NULL, (struct svr_when){.at = 'D'}));
+    svr_info("year %d", svr_add_timer("year", day, NULL, (struct svr_when){.at = 'Y'}));
+    svr_info("both %d", svr_add_timer("both", day, NULL, (struct svr_when){.at = 'D', .every = 1}));
+    svr_info("none %d", svr_add_timer("none", day, NULL, (struct svr_when){0}));
+    svr_info("server %d", svr_add_timer("svr.summary2", day, NULL, (struct svr_when){.every = 1}));
+    return 0;
+}
+SVR_HANDLER(.on_start = on_start,
+            .callbacks = SVR_CALLBACKS(SVR_CALL(tick), SVR_CALL(rule), SVR_CALL(day)));
+END
+    set_key svr.timer.min_span 0.01
+    build
+    run_server
+    wait_line 5 'own: enough'
+    [ "$(count_lines 'own tick')" -eq 4 ]
+    for line in 'own 0' 'day 0' 'year -1' 'both -1' 'none -1' 'server -1'; do has_line ">> $line$"; done
+    next=$(json timers | grep -o "'day', 'next': [0-9]*" | grep -o '[0-9]*$')
+    [ "$(date -d "@$next" +%H%M)" = 0000 ] || [ "$(date -d "@$((next + 1))" +%H%M)" = 0000 ]
+    bounded ./svr.sh close
+}
+
+@test "C10 a callback of 3 s, reload in the middle: none overlap" {
+    hooks <<'END'
+static int slow(void *arg) { (void)arg; svr_info("slow begins"); for (int i = 0; i < 30; i++) usleep(100000); svr_info("slow ends"); return 0; }
+static int on_start(void) { return svr_add_timer("slow", slow, NULL, (struct svr_when){.every = 0.5}); }
+static int on_reload(void) { svr_info("on_reload"); return 0; }
+SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .callbacks = SVR_CALLBACKS(SVR_CALL(slow)));
+END
+    build
+    run_server
+    wait_line 5 'slow begins'
+    bounded ./svr.sh reload
+    bounded ./svr.sh close
+    sequence=$(sed -n 's/.*>> \(slow begins\|slow ends\|on_reload\)$/\1/p' log.txt | head -n 3 | tr '\n' ' ')
+    [ "$sequence" = 'slow begins slow ends on_reload ' ] || { echo "$sequence"; false; }
 }

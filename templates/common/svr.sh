@@ -14,7 +14,8 @@ usage: ./svr.sh COMMAND
   run                   in the foreground, for supervisors and containers
   reload                build, then swap code, configuration and log sinks
   close                 close safely and wait for the end
-  status [--json]       what runs, since when, and how it goes
+  status                what runs, since when, and how it goes;
+                        --json and --metrics (OpenMetrics) for machines
   check                 would this code and configuration be accepted?
 END
     exit 2
@@ -86,7 +87,7 @@ reload)
     exec "$server" reload
     ;;
 close | status)
-    [ $# -le 1 ] || [ "$2" = --json ] || usage
+    [ $# -le 1 ] || [ "$2" = --json ] || [ "$2" = --metrics ] || usage
     running || {
         say 'not running'
         exit 3

@@ -1,0 +1,113 @@
+/* report: where a server was when it hung or crashed: a backtrace of the loop,
+ * with the names of functions, in the log. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "part.h"
+#include "report.h"
+#include "trace.h"
+#include "watch.h"
+
+enum { STACK_SIZE = 1 << 16, PATIENCE_S = 1, CRASH_LIMIT_S = 3 };
+
+/* Asked of the loop alone; nobody uses it otherwise. */
+#define ASK SIGURG
+
+static const int crashes[] = {SIGSEGV, SIGBUS,  SIGFPE,
+                              SIGILL,  SIGABRT, SIGTRAP};
+static pthread_t loop;
+static void *frames[TRACE_DEPTH];
+static int depth;
+static sem_t taken;
+
+void
+svr_backtrace(char *text, size_t size) {
+    void *own[TRACE_DEPTH];
+    trace_text(own, trace_take(own), 1, text, size);
+}
+
+/* The loop's answer. */
+static void
+answer(int signal) {
+    int saved = errno;
+    (void)signal;
+    depth = trace_take(frames);
+    sem_post(&taken);
+    errno = saved;
+}
+
+/* Asks the stuck loop where it is; a call that cannot be interrupted gives no
+ * answer. */
+static void
+ask(void) {
+    struct timespec end;
+    char text[1024];
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += PATIENCE_S;
+    pthread_kill(loop, ASK);
+    bool answered = sem_timedwait(&taken, &end) == 0;
+    trace_text(frames, answered ? depth : 0, 2, text, sizeof text);
+    svr_err("report: backtrace: %s",
+            answered ? text : "none, the call cannot be interrupted");
+}
+
+/* Tells of a crash, then lets the process die of its signal; the alarm ends it
+ * when the crash came amid something that the report needs. */
+static void
+crash(int number) {
+    char name[64], text[1024];
+    struct sigaction fatal = {.sa_handler = SIG_DFL};
+    sigset_t open;
+    sigaction(number, &fatal, NULL);
+    sigaction(SIGALRM, &fatal, NULL);
+    sigemptyset(&open);
+    sigaddset(&open, SIGALRM);
+    sigaddset(&open, number);
+    pthread_sigmask(SIG_UNBLOCK, &open, NULL);
+    alarm(CRASH_LIMIT_S);
+    void *own[TRACE_DEPTH];
+    trace_text(own, trace_take(own), 2, text, sizeof text);
+    watch_doing(name);
+    svr_err("report: crash: signal %d (%s)%s%s, backtrace: %s", number,
+            strsignal(number), *name ? " in " : "", name, text);
+    log_drain();
+    alarm(0);
+    raise(number);
+}
+
+/* Takes a signal that still has its default; a sanitizer's handler stays. */
+static void
+take(int number, void (*handler)(int), int flags) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags}, now;
+    sigaction(number, NULL, &now);
+    if (now.sa_handler == SIG_DFL)
+        sigaction(number, &action, NULL);
+}
+
+static int
+hear(enum part_event event, const struct conf *conf, const char *text,
+     char reason[WHY_SIZE]) {
+    (void)conf, (void)text, (void)reason;
+    if (event == PART_START) {
+        static char stack[STACK_SIZE];
+        stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+        loop = pthread_self();
+        sem_init(&taken, 0, 0);
+        sigaltstack(&own, NULL); /* for a stack that is used up */
+        take(ASK, answer, SA_RESTART);
+        for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+            take(crashes[i], crash, SA_ONSTACK);
+    } else if (event == PART_HUNG) {
+        ask();
+    }
+    return 0;
+}
+
+const struct part part_report = {.name = "report", .hear = hear};

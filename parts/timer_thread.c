@@ -1,0 +1,103 @@
+/* timer_thread: timers that tick while `run` blocks, on a thread of their own.
+ * It holds the lock while a callback runs, and so do a reload and the close. */
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "handler.h"
+#include "loop.h"
+#include "part.h"
+#include "thread.h"
+#include "timer_thread.h"
+
+enum { NANO = 1000000000, THREAD_TIMERS = 32 };
+
+/* A timer; a free place has no key. */
+static struct task {
+    char key[48], name[64]; /* its own, and the callback's */
+    void *arg;
+    int64_t every, due;
+} tasks[THREAD_TIMERS], saved[THREAD_TIMERS];
+
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_t thread; /* 0: not yet needed */
+
+static struct task *
+find(const char *key) {
+    for (int i = 0; i < THREAD_TIMERS; i++)
+        if (strcmp(tasks[i].key, key) == 0)
+            return &tasks[i];
+    return NULL;
+}
+
+static void *
+work(void *unused) {
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        int64_t next = INT64_MAX;
+        for (struct task *task = tasks; task < tasks + THREAD_TIMERS; task++) {
+            int64_t late = loop_now() - task->due;
+            if (*task->key && late >= 0) {
+                task->due += late / task->every * task->every + task->every;
+                int result = handler_call(task->name, task->arg);
+                if (result == HANDLER_GONE)
+                    *task->key = '\0';
+                else if (result < 0)
+                    svr_err("timer %s failed", task->key);
+            }
+            if (*task->key && task->due < next)
+                next = task->due;
+        }
+        struct timespec until = {next / NANO, next % NANO};
+        pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &until);
+    }
+    return unused;
+}
+
+int
+svr_add_thread_timer(const char *key, svr_call *call, void *arg, double every) {
+    const char *name = handler_name(call);
+    pthread_mutex_lock(&lock);
+    struct task *task = find("");
+    bool good = task && name && strlen(name) < sizeof task->name && *key &&
+                strlen(key) < sizeof task->key && !find(key) && every >= 1e-3 &&
+                every < 1e9 && (thread || thread_start(&thread, work) == 0);
+    if (good) {
+        int64_t span = (int64_t)(every * NANO);
+        *task = (struct task){"", "", arg, span, loop_now() + span};
+        memcpy(task->name, name, strlen(name));
+        memcpy(task->key, key, strlen(key));
+        pthread_cond_signal(&changed);
+    } else {
+        svr_warn("timer %.47s refused (parts/timer_thread.h says why)", key);
+    }
+    pthread_mutex_unlock(&lock);
+    return good ? 0 : -1;
+}
+
+int
+svr_remove_thread_timer(const char *key) {
+    pthread_mutex_lock(&lock);
+    struct task *task = *key ? find(key) : NULL;
+    if (task)
+        *task->key = '\0';
+    pthread_mutex_unlock(&lock);
+    return task ? 0 : -1;
+}
+
+static int
+hear(enum part_event event, const struct conf *conf, const char *text,
+     char reason[WHY_SIZE]) {
+    (void)conf, (void)reason;
+    if (event == PART_RELOAD || event == PART_CLOSE) {
+        pthread_mutex_lock(&lock);
+        memcpy(saved, tasks, sizeof tasks);
+    } else if (event == PART_RELOADED) {
+        if (text)
+            memcpy(tasks, saved, sizeof tasks);
+        pthread_mutex_unlock(&lock);
+    }
+    return 0;
+}
+
+const struct part part_timer_thread = {.name = "timer_thread", .hear = hear};

@@ -1,0 +1,66 @@
+/* clock: when the local time next shows a full day, hour or minute. */
+#define _GNU_SOURCE
+#include "clock.h"
+
+enum { DAY = 86400 };
+
+/* The local time, counted in seconds as if there were no zones. */
+static long long
+local(time_t t) {
+    struct tm local;
+    localtime_r(&t, &local);
+    return (long long)t + local.tm_gmtoff;
+}
+
+/* The local date, counted in days. */
+static long long
+date(time_t t) {
+    long long seconds = local(t);
+    return seconds / DAY - (seconds % DAY < 0);
+}
+
+/* The moment at which the offset of `from` ends, when it has by `to`. */
+static time_t
+change(time_t from, time_t to) {
+    long long offset = local(from) - from;
+    if (local(to) - to == offset)
+        return to;
+    while (to - from > 1) {
+        time_t middle = from + (to - from) / 2;
+        if (local(middle) - middle == offset)
+            from = middle;
+        else
+            to = middle;
+    }
+    return to;
+}
+
+/* The first moment after `t` that begins a unit of the local time. A change of
+ * the zone begins one when it leads to its first second, or to a later date. */
+static time_t
+after(char kind, time_t t) {
+    long long unit = kind == 'D' ? DAY : kind == 'H' ? 3600 : 60;
+    for (;;) {
+        long long left = unit - ((local(t) % unit) + unit) % unit;
+        time_t next = change(t, t + (time_t)left);
+        if (((local(next) % unit) + unit) % unit == 0 ||
+            (kind == 'D' && date(next) > date(next - 1)))
+            return next;
+        t = next;
+    }
+}
+
+time_t
+clock_next(char kind, time_t last, time_t now) {
+    if (kind != 'D')
+        return after(kind, last < now ? last : now);
+    long long done = date(last), today = date(now);
+    if (today > done)
+        return now;
+    if (done > today + 1)
+        done = today;
+    time_t next = after(kind, now);
+    while (date(next) <= done)
+        next = after(kind, next);
+    return next;
+}

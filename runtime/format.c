@@ -1,0 +1,164 @@
+/* format: how a log line looks; compiled once, used for each line. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "format.h"
+#include "json.h"
+
+static const char *const words[PLACES] = {
+    [LEVEL] = "%(levelname)s",   [NAME] = "%(name)s",
+    [PROCESS] = "%(process)d",   [FILENAME] = "%(filename)s",
+    [LINENO] = "%(lineno)d",     [MESSAGE] = "%(message)s",
+    [ASCTIME] = "%(asctime)s",   [MSECS] = "%(msecs)d",
+    [FUNCTION] = "%(funcName)s", [THREAD] = "%(thread)d",
+};
+
+/* The members of a JSON line; the message is last, since it may be cut. */
+static const struct {
+    const char *name;
+    enum place place;
+    bool number;
+} members[] = {
+    {"time", ASCTIME, false},    {"level", LEVEL, false},
+    {"name", NAME, false},       {"process", PROCESS, true},
+    {"thread", THREAD, true},    {"file", FILENAME, false},
+    {"line", LINENO, true},      {"function", FUNCTION, false},
+    {"message", MESSAGE, false},
+};
+
+static char process[12];
+
+static enum place
+find(const char *text) {
+    enum place place = LEVEL;
+    while (place < PLACES &&
+           strncmp(text, words[place], strlen(words[place])) != 0)
+        place++;
+    return place;
+}
+
+int
+format_compile(struct format *format, const char *source,
+               char reason[WHY_SIZE]) {
+    format->count = 0;
+    if (strcmp(source, "json") == 0)
+        return 0;
+    for (const char *c = source; *c;) {
+        struct step step = {PLACES, c, strcspn(c, "%")};
+        const char *next = c + step.length;
+        if (*c == '%' && c[1] == '%') {
+            step.length = 1;
+            next = c + 2;
+        } else if (*c == '%') {
+            size_t word = strcspn(c, " ");
+            step.place = find(c);
+            if (step.place == PLACES)
+                return why(reason, "unknown placeholder \"%.*s\"",
+                           word < 24 ? (int)word : 24, c);
+            next = c + strlen(words[step.place]);
+        }
+        if (format->count == STEPS)
+            return why(reason, "a format with too many place-holders");
+        format->steps[format->count++] = step;
+        c = next;
+    }
+    return format->count ? 0 : why(reason, "an empty format");
+}
+
+/* ---- Values ----------------------------------------------------------- */
+
+/* Writes a number's digits at the end of a buffer; returns where they begin. */
+static const char *
+digits(char *buffer, size_t size, long number) {
+    char *c = buffer + size - 1;
+    *c = '\0';
+    do
+        *--c = (char)('0' + number % 10);
+    while (number /= 10);
+    return c;
+}
+
+static void
+read_process(void) {
+    snprintf(process, sizeof process, "%d", (int)getpid());
+}
+
+/* Reads the process's number once, and again in a child. */
+static void
+know_process(void) {
+    pthread_atfork(NULL, NULL, read_process);
+    read_process();
+}
+
+void
+format_event(struct event *event, int line) {
+    static const char *const levels[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
+    static _Thread_local time_t second = -1;
+    static _Thread_local char clock[24];
+    static _Thread_local pid_t thread;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, know_process);
+    if (event->now.tv_sec != second) {
+        struct tm local;
+        second = event->now.tv_sec;
+        localtime_r(&second, &local);
+        strftime(clock, sizeof clock, "%Y-%m-%d %H:%M:%S", &local);
+        thread = gettid();
+    }
+    long millis = event->now.tv_nsec / 1000000;
+    const char **values = event->values;
+    values[LEVEL] = levels[event->level];
+    values[PROCESS] = process;
+    values[LINENO] = digits(event->line, sizeof event->line, line);
+    values[MSECS] = digits(event->millis, sizeof event->millis, millis);
+    values[THREAD] = digits(event->thread, sizeof event->thread, thread);
+    values[ASCTIME] = event->time;
+    char *end = stpcpy(event->time, clock);
+    memcpy(end, ",000", 5);
+    memcpy(end + 4 - strlen(values[MSECS]), values[MSECS],
+           strlen(values[MSECS]));
+}
+
+/* ---- Lines ------------------------------------------------------------ */
+
+static size_t
+json_line(const struct event *event, char line[LINE_SIZE]) {
+    size_t used = 0, count = sizeof members / sizeof *members;
+    for (size_t i = 0; i < count; i++) {
+        const char *value = event->values[members[i].place];
+        size_t room = i == count - 1 ? LINE_SIZE - 4 : LINE_SIZE / 2;
+        used += (size_t)sprintf(line + used, "%s\"%s\": ", i ? ", " : "{",
+                                members[i].name);
+        used += members[i].number
+                    ? (size_t)sprintf(line + used, "%s", value)
+                    : json_string(line + used, room - used, value);
+    }
+    memcpy(line + used, "}\n", 3);
+    return used + 2;
+}
+
+size_t
+format_line(const struct format *format, const struct event *event,
+            char line[LINE_SIZE]) {
+    static const char cut[] = {'.', '.', '.'};
+    size_t used = 0, end = LINE_SIZE - 2;
+    if (format->count == 0)
+        return json_line(event, line);
+    for (int i = 0; i < format->count && used <= end; i++) {
+        const struct step *step = &format->steps[i];
+        const char *text =
+            step->place == PLACES ? step->text : event->values[step->place];
+        size_t length = step->place == PLACES ? step->length : strlen(text);
+        memcpy(line + used, text, used + length > end ? end - used : length);
+        used += length;
+    }
+    if (used > end) {
+        used = end;
+        memcpy(line + end - sizeof cut, cut, sizeof cut);
+    }
+    memcpy(line + used, "\n", 2);
+    return used + 1;
+}

@@ -1,0 +1,136 @@
+/* syslogger: lines to the system's log, from a thread that may wait for it.
+ * syslog(3) blocks for as long as the daemon stalls, and tells no loss; so only
+ * the writer calls it, behind a bounded queue, and looks first whether anybody
+ * listens. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "syslogger.h"
+#include "thread.h"
+#include <syslog.h>
+
+struct item {
+    struct item *next;
+    int priority;
+    char line[];
+};
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t filled, emptied;
+    struct item *first, **last;
+    unsigned count; /* with the one that is being written */
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER,
+           .filled = PTHREAD_COND_INITIALIZER,
+           .emptied = PTHREAD_COND_INITIALIZER,
+           .last = &queue.first};
+
+static const char *ident;
+static void (*tell)(int error, unsigned lines, unsigned waiting);
+
+/* Looks whether somebody listens. Returns 0 or the error. */
+static int
+reach(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX,
+                                  .sun_path = "/dev/log"};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int result = connect(fd, (struct sockaddr *)&address, sizeof address);
+    int error = result < 0 && errno != EPROTOTYPE ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static struct item *
+take(void) {
+    pthread_mutex_lock(&queue.lock);
+    while (!queue.first)
+        pthread_cond_wait(&queue.filled, &queue.lock);
+    struct item *item = queue.first;
+    queue.first = item->next;
+    if (!queue.first)
+        queue.last = &queue.first;
+    pthread_mutex_unlock(&queue.lock);
+    return item;
+}
+
+static void *
+work(void *unused) {
+    (void)unused;
+    openlog(ident, LOG_NDELAY, LOG_LOCAL3);
+    tell(reach(), 0, 0);
+    for (;;) {
+        struct item *item = take();
+        int error = reach();
+        if (!error)
+            syslog(item->priority, "%s", item->line);
+        free(item);
+        pthread_mutex_lock(&queue.lock);
+        unsigned waiting = --queue.count;
+        if (waiting == 0)
+            pthread_cond_broadcast(&queue.emptied);
+        pthread_mutex_unlock(&queue.lock);
+        tell(error, 1, waiting);
+    }
+    return NULL;
+}
+
+void
+syslogger_start(const char *name,
+                void (*told)(int error, unsigned lines, unsigned waiting)) {
+    pthread_t thread;
+    if (ident)
+        return;
+    ident = name;
+    tell = told;
+    int error = thread_start(&thread, work);
+    if (error)
+        tell(error, 0, 0);
+    else
+        pthread_detach(thread);
+}
+
+int
+syslogger_put(int priority, const char *line, size_t length) {
+    struct item *item = malloc(sizeof *item + length + 1);
+    if (!item)
+        return ENOBUFS;
+    item->next = NULL;
+    item->priority = priority;
+    memcpy(item->line, line, length);
+    item->line[length] = '\0';
+    pthread_mutex_lock(&queue.lock);
+    bool fits = queue.count < SYSLOGGER_QUEUE;
+    if (fits) {
+        queue.count++;
+        *queue.last = item;
+        queue.last = &item->next;
+        pthread_cond_signal(&queue.filled);
+    }
+    pthread_mutex_unlock(&queue.lock);
+    if (!fits)
+        free(item);
+    return fits ? 0 : ENOBUFS;
+}
+
+unsigned
+syslogger_drain(int seconds) {
+    struct timespec end;
+    int error = 0;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += seconds;
+    pthread_mutex_lock(&queue.lock);
+    while (queue.count > 0 && error == 0)
+        error = pthread_cond_clockwait(&queue.emptied, &queue.lock,
+                                       CLOCK_MONOTONIC, &end);
+    unsigned left = queue.count;
+    pthread_mutex_unlock(&queue.lock);
+    return left;
+}

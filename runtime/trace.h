@@ -1,0 +1,22 @@
+/* trace: who called whom, by name. */
+#ifndef TRACE_H
+#define TRACE_H
+
+#include <stddef.h>
+
+enum { TRACE_DEPTH = 24 };
+
+/* trace_prepare loads what backtrace(3) needs, so that a later call takes no
+ * memory and no time. */
+void trace_prepare(void);
+
+/* trace_take notes the calls that led here, the caller first; returns how many.
+ * Any thread, in a signal's handler too. */
+int trace_take(void *frames[TRACE_DEPTH]);
+
+/* trace_text writes "inner+0x1c < outer+0x8 < ..." without the first `skip`; a
+ * function without a name stands as FILE+OFFSET. */
+void trace_text(void *const frames[], int count, int skip, char *text,
+                size_t size);
+
+#endif

@@ -1,0 +1,132 @@
+/* timers: a million random operations against a plain list; add and remove
+ * happen while ticks are taken, as callbacks do. Runs under sanitizers. TAP. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "timer.h"
+
+enum { KEYS = 500, OPERATIONS = 1000000, SPAN = 1000000 };
+
+/* The plain list: what each key's timer is. */
+static struct {
+    bool there;
+    int64_t due, every, runs;
+} list[KEYS];
+
+static struct timers_now now = {1000000000, INT64_C(1700000000000000000)};
+static int count;
+
+static void
+fail(const char *what, int key) {
+    printf("not ok 1 - %s, key %d\n", what, key);
+    exit(1);
+}
+
+static void
+add(int key) {
+    struct timer timer = {.next = TIMER_NO_NEXT,
+                          .every = 1000 + random() % 50000000,
+                          .runs = random() % 4};
+    snprintf(timer.key, sizeof timer.key, "key %d", key);
+    if ((timers_add(&timer, now) == 0) == list[key].there)
+        fail("an existing key is refused, a new one is not", key);
+    if (list[key].there)
+        return;
+    list[key].there = true;
+    list[key].every = timer.every;
+    list[key].runs = timer.runs;
+    list[key].due = now.mono + timer.every;
+    count++;
+}
+
+static void
+take_away(int key) {
+    char name[TIMER_KEY_SIZE];
+    snprintf(name, sizeof name, "key %d", key);
+    if ((timers_remove(name) == 0) != list[key].there)
+        fail("a known key is removed, an unknown one refused", key);
+    count -= list[key].there;
+    list[key].there = false;
+}
+
+static int64_t
+rounded(int64_t due) {
+    return (due + SPAN - 1) / SPAN * SPAN;
+}
+
+/* Takes all ticks that are due; each changes some timers, its own too. */
+static void
+fire(void) {
+    struct timer tick;
+    while (timers_due(now, &tick)) {
+        int key = atoi(tick.key + strlen("key "));
+        if (!list[key].there || rounded(list[key].due) > now.mono)
+            fail("a tick that is not due", key);
+        int64_t passed = (now.mono - list[key].due) / list[key].every;
+        list[key].due += (passed + 1) * list[key].every;
+        if (list[key].runs > 0 && --list[key].runs == 0) {
+            list[key].there = false;
+            count--;
+        }
+        for (int i = (int)(random() % 3); i > 0; i--) {
+            int other = random() % 4 ? (int)(random() % KEYS) : key;
+            if (random() % 2)
+                add(other);
+            else
+                take_away(other);
+        }
+    }
+}
+
+static void
+check_all(void) {
+    int64_t next = INT64_MAX;
+    int found = 0;
+    for (int key = 0; key < KEYS; key++)
+        if (list[key].there && list[key].due < next)
+            next = list[key].due;
+    if (timers_next() != (next == INT64_MAX ? next : rounded(next)))
+        fail("the next deadline", 0);
+    for (uint32_t i = 0; timers_at(i); i++)
+        found++;
+    if (found != count)
+        fail("the number of timers", found);
+}
+
+int
+main(void) {
+    struct timers *saved = NULL;
+    printf("1..2\n");
+    timers_span(SPAN / 1e9);
+    srandom(42);
+    for (int i = 0; i < OPERATIONS; i++) {
+        int key = (int)(random() % KEYS);
+        switch (random() % 4) {
+        case 0:
+            add(key);
+            break;
+        case 1:
+            take_away(key);
+            break;
+        default:
+            now.mono += random() % 200000;
+            fire();
+        }
+        if (i % 1000 == 0)
+            check_all();
+    }
+    printf("ok 1 - a million operations agree with the list\n");
+    saved = timers_save();
+    int64_t next = timers_next();
+    for (int key = 0; key < KEYS; key++)
+        take_away(key);
+    bool empty = timers_next() == INT64_MAX;
+    timers_restore(saved);
+    bool back = timers_next() == next;
+    printf("%s 2 - what was saved is put back\n",
+           empty && back ? "ok" : "not ok");
+    timers_restore(NULL);
+    return empty && back ? 0 : 1;
+}
