@@ -97,29 +97,29 @@ void
 format_event(struct event *event, int line) {
     static const char *const levels[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
     static _Thread_local time_t second = -1;
-    static _Thread_local char clock[24];
-    static _Thread_local pid_t thread;
+    static _Thread_local char clock[24], thread[12];
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, know_process);
     if (event->now.tv_sec != second) {
         struct tm local;
+        pthread_once(&once, know_process);
         second = event->now.tv_sec;
         localtime_r(&second, &local);
-        strftime(clock, sizeof clock, "%Y-%m-%d %H:%M:%S", &local);
-        thread = gettid();
+        strftime(clock, sizeof clock, "%Y-%m-%d %H:%M:%S,", &local);
+        snprintf(thread, sizeof thread, "%d", (int)gettid());
     }
-    long millis = event->now.tv_nsec / 1000000;
     const char **values = event->values;
+    int millis = (int)(event->now.tv_nsec / 1000000);
+    char *fraction = stpcpy(event->time, clock);
+    fraction[0] = (char)('0' + millis / 100);
+    fraction[1] = (char)('0' + millis / 10 % 10);
+    fraction[2] = (char)('0' + millis % 10);
+    fraction[3] = '\0';
     values[LEVEL] = levels[event->level];
     values[PROCESS] = process;
     values[LINENO] = digits(event->line, sizeof event->line, line);
-    values[MSECS] = digits(event->millis, sizeof event->millis, millis);
-    values[THREAD] = digits(event->thread, sizeof event->thread, thread);
     values[ASCTIME] = event->time;
-    char *end = stpcpy(event->time, clock);
-    memcpy(end, ",000", 5);
-    memcpy(end + 4 - strlen(values[MSECS]), values[MSECS],
-           strlen(values[MSECS]));
+    values[MSECS] = fraction + (millis < 100) + (millis < 10);
+    values[THREAD] = thread;
 }
 
 /* ---- Lines ------------------------------------------------------------ */

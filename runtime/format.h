@@ -29,7 +29,7 @@ struct event {
     enum svr_level level;
     struct timespec now;
     const char *values[PLACES];
-    char line[12], thread[12], millis[4], time[32];
+    char line[12], time[32];
 };
 
 /* A step of a compiled format: a place, or a text (place PLACES). */

@@ -154,7 +154,8 @@ request_close(struct client *client) {
 
 static void
 request_status(struct client *client) {
-    client->form = client->request + strlen("status");
+    const char *space = strchr(client->request, ' ');
+    client->form = space ? space + 1 : "";
     client->wait = FIGURES;
     client->pass = figures_told + 1;
     client->deadline = loop_now() + LOOP_ANSWERS_MS * MILLI;

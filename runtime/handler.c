@@ -115,17 +115,30 @@ handler_fits(const struct svr_handler *table, size_t state_size,
                table->state_size);
 }
 
-struct handler *
-handler_use(int dir, const struct handler *handler) {
-    struct handler *former = live, *place;
+/* The place of the generation that is to go when another one comes. */
+static struct handler *
+oldest(void) {
+    struct handler *place = &kept[(newest + 1) % HANDLER_KEPT];
+    return place == live && live->code ? &kept[(newest + 2) % HANDLER_KEPT]
+                                       : place;
+}
+
+void
+handler_make_room(int dir) {
     pthread_mutex_lock(&kept_lock);
-    do
-        place = &kept[++newest % HANDLER_KEPT];
-    while (place == live && live->code);
-    if (place->pinned)
-        *place = (struct handler){.code = NULL};
-    else if (place->code)
+    struct handler *place = oldest();
+    if (place->code && !place->pinned)
         handler_drop(dir, place);
+    *place = (struct handler){.code = NULL};
+    pthread_mutex_unlock(&kept_lock);
+}
+
+struct handler *
+handler_use(const struct handler *handler) {
+    struct handler *former = live;
+    pthread_mutex_lock(&kept_lock);
+    struct handler *place = oldest();
+    newest = (unsigned)(place - kept);
     *place = *handler;
     live = place;
     pthread_mutex_unlock(&kept_lock);

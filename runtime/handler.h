@@ -35,9 +35,11 @@ void handler_drop(int dir, struct handler *handler);
 int handler_fits(const struct svr_handler *table, size_t state_size,
                  int state_version, char reason[WHY_SIZE]);
 
-/* handler_use makes a generation the live one; the oldest of HANDLER_KEPT goes,
- * unless it is pinned. Returns the former, which handler_back puts back. */
-struct handler *handler_use(int dir, const struct handler *handler);
+/* handler_make_room lets the oldest of HANDLER_KEPT generations go, unless it
+ * is pinned; before handler_use, which makes a generation the live one. Returns
+ * the former, which handler_back puts back. */
+void handler_make_room(int dir);
+struct handler *handler_use(const struct handler *handler);
 void handler_back(struct handler *former);
 
 /* handler_live is the generation in use. */

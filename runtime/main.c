@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,6 +51,7 @@ serve(int report) {
     char reason[WHY_SIZE];
     int dir = open_folder(), status = SERVER_FAILED;
     guard_block_signals();
+    mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
     if (dir >= 0 && take_lock(dir, reason) == 0)
         status = server_start(dir, reason);
     if (status != 0)

@@ -367,14 +367,9 @@ prepare(void *unused) {
 
 static void
 begin_reload(void) {
-    pthread_t thread;
-    int error = closing == OPEN ? thread_start(&thread, prepare) : ECANCELED;
-    if (error == 0)
-        pthread_detach(thread);
-    else if (error == ECANCELED)
-        reject("the server is closing");
-    else
-        reject(strerror(error));
+    int error = closing == OPEN ? thread_start(NULL, prepare) : ECANCELED;
+    if (error)
+        reject(error == ECANCELED ? "the server is closing" : strerror(error));
 }
 
 /* Loads the candidate, its configuration and its log sinks; nothing that is in
@@ -503,7 +498,7 @@ announce(const struct conf *former, int64_t pause) {
     char names[WHY_SIZE], text[WHY_SIZE * 4], pending[WHY_SIZE];
     int changed = conf_changes(conf, former, false, names);
     int waits = conf_changes(conf, first, true, pending);
-    int64_t tenths = pause / (MILLI / 10);
+    int64_t tenths = (pause + MILLI / 20) / (MILLI / 10);
     snprintf(text, sizeof text,
              "reloaded: generation %u, %d key%s changed%s%s%s, pause %d.%d ms"
              "%s%s%s%s",
@@ -529,7 +524,7 @@ take(char reason[WHY_SIZE]) {
         handler_drop(folder, &candidate);
         return -1;
     }
-    struct handler *former = handler_use(folder, &candidate);
+    struct handler *former = handler_use(&candidate);
     swap(&world);
     int result = enter(old, candidate.table, reason);
     if (result == 0) {
@@ -550,6 +545,7 @@ reload(void) {
     char reason[WHY_SIZE];
     candidate_ready = false;
     part_tell(PART_RELOAD, conf, NULL, reason);
+    handler_make_room(folder);
     bool taken = take(reason) == 0;
     if (!taken)
         reject(reason);
@@ -767,7 +763,7 @@ load_first(char reason[WHY_SIZE]) {
         return SERVER_FAILED;
     if (load(&world, reason) < 0)
         return candidate.code ? SERVER_BAD_CONF : SERVER_FAILED;
-    handler_use(folder, &candidate);
+    handler_use(&candidate);
     swap(&world);
     status_generation(1, candidate.build_id, "");
     return 0;

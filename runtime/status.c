@@ -264,9 +264,9 @@ status_render(const char *form, bool stale) {
     if (!out)
         return NULL;
     pthread_mutex_lock(&lock);
-    if (strcmp(form, " --json") == 0)
+    if (strcmp(form, "--json") == 0)
         render_json(out, stale);
-    else if (strcmp(form, " --metrics") == 0)
+    else if (strcmp(form, "--metrics") == 0)
         render_metrics(out, stale);
     else
         render_text(out, stale);

@@ -85,16 +85,13 @@ work(void *unused) {
 void
 syslogger_start(const char *name,
                 void (*told)(int error, unsigned lines, unsigned waiting)) {
-    pthread_t thread;
     if (ident)
         return;
     ident = name;
     tell = told;
-    int error = thread_start(&thread, work);
+    int error = thread_start(NULL, work);
     if (error)
         tell(error, 0, 0);
-    else
-        pthread_detach(thread);
 }
 
 int

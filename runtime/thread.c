@@ -7,9 +7,14 @@
 int
 thread_start(pthread_t *thread, void *(*work)(void *unused)) {
     sigset_t every, former;
+    pthread_t own;
     sigfillset(&every);
     pthread_sigmask(SIG_SETMASK, &every, &former);
-    int error = pthread_create(thread, NULL, work, NULL);
+    int error = pthread_create(&own, NULL, work, NULL);
     pthread_sigmask(SIG_SETMASK, &former, NULL);
+    if (thread)
+        *thread = own;
+    else if (error == 0)
+        pthread_detach(own);
     return error;
 }

@@ -4,8 +4,8 @@
 
 #include <pthread.h>
 
-/* thread_start begins `work(NULL)` in a thread with all signals blocked.
- * Returns 0 or the error. */
+/* thread_start begins `work(NULL)` in a thread with all signals blocked;
+ * `thread` NULL: nobody will join it. Returns 0 or the error. */
 int thread_start(pthread_t *thread, void *(*work)(void *unused));
 
 #endif

@@ -58,9 +58,9 @@ watch_start(const struct watch_duty *its_duty) {
 
 void
 watch_limits(double seconds, bool report) {
-    span = (int64_t)(seconds * (double)NANO);
+    int64_t former = atomic_exchange(&span, (int64_t)(seconds * (double)NANO));
     by_report = report;
-    if (duty)
+    if (duty && former != span)
         duty->wake();
 }
 

@@ -97,9 +97,14 @@ refuses() {
 }
 
 @test "a parent that cannot be written is refused" {
-    [ "$(id -u)" -ne 0 ] || skip "root may write anywhere"
     mkdir closed
     chmod 500 closed
+    # Root may write anywhere, unless it gives that right away.
+    new() {
+        [ "$(id -u)" -ne 0 ] || set -- setpriv --bounding-set=-dac_override "$TINY_NEW" "$@"
+        [ "$(id -u)" -eq 0 ] || set -- "$TINY_NEW" "$@"
+        timeout -k 1 60 "$@"
+    }
     refuses 1 closed/myproj
 }
 

@@ -157,10 +157,12 @@ END
 }
 
 @test "run/ that cannot be written: status 1 and its name" {
-    [ "$(id -u)" -ne 0 ] || skip "root may write anywhere"
     mkdir -p run
     chmod 500 run
-    run bounded ./svr.sh run
+    # Root may write anywhere, unless it gives that right away.
+    as=()
+    [ "$(id -u)" -ne 0 ] || as=(setpriv --bounding-set=-dac_override)
+    run bounded "${as[@]}" ./svr.sh run
     [ "$status" -eq 1 ]
     [[ $output == *run/lock* ]]
 }
