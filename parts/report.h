@@ -1,7 +1,8 @@
-/* report: where a server was when it hung or crashed. When the watchdog ends
- * it, and when it dies of SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT or SIGTRAP,
- * its log says which functions it was in. The part uses SIGURG for the
- * question. */
+/* report: says where a server was when it hung or crashed.
+ *
+ * When the watchdog ends it, and when it dies of SIGSEGV, SIGBUS, SIGFPE,
+ * SIGILL, SIGABRT or SIGTRAP, its log tells the functions it was in. The part
+ * uses SIGURG for the question. */
 #ifndef REPORT_H
 #define REPORT_H
 

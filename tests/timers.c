@@ -95,10 +95,44 @@ check_all(void) {
         fail("the number of timers", found);
 }
 
+static int64_t
+wall_at(int hour, int minute) {
+    return (INT64_C(1700006400) + hour * 3600 + minute * 60) * 1000000000;
+}
+
+/* Sets the clock, and tells in how many minutes the timer is due. */
+static int
+set_clock(int hour, int minute) {
+    now.wall = wall_at(hour, minute);
+    timers_set_clock(now);
+    return (int)((timers_next() - now.mono + 500000000) / 1000000000 / 60);
+}
+
+/* Full hours follow a clock that is set, at once. */
+static int
+steps(void) {
+    struct timer hourly = {.key = "h", .next = TIMER_NO_NEXT, .at = 'H'}, tick;
+    now.wall = wall_at(12, 10);
+    timers_add(&hourly, now);
+    int good = set_clock(12, 10) == 50 && set_clock(12, 40) == 20 &&
+               set_clock(9, 30) == 30 && !timers_due(now, &tick);
+    /* forward over two full hours: due now, once, with one that was missed */
+    good = good && set_clock(14, 10) <= 0 && timers_due(now, &tick) &&
+           tick.skipped == 1 && !timers_due(now, &tick) &&
+           set_clock(14, 10) == 50;
+    /* the monotonic clock says it is time, the wall clock not yet */
+    now.mono += INT64_C(50 * 60) * 1000000000;
+    now.wall = wall_at(14, 59);
+    good = good && !timers_due(now, &tick) && set_clock(14, 59) == 1;
+    timers_remove("h");
+    return good;
+}
+
 int
 main(void) {
     struct timers *saved = NULL;
-    printf("1..2\n");
+    setenv("TZ", "UTC", 1);
+    printf("1..3\n");
     timers_span(SPAN / 1e9);
     srandom(42);
     for (int i = 0; i < OPERATIONS; i++) {
@@ -127,6 +161,12 @@ main(void) {
     bool back = timers_next() == next;
     printf("%s 2 - what was saved is put back\n",
            empty && back ? "ok" : "not ok");
+    for (int key = 0; key < KEYS; key++)
+        list[key].there = false;
     timers_restore(NULL);
-    return empty && back ? 0 : 1;
+    int follows = steps();
+    printf("%s 3 - full hours follow a clock that is set\n",
+           follows ? "ok" : "not ok");
+    timers_restore(NULL);
+    return empty && back && follows ? 0 : 1;
 }
