@@ -1,8 +1,10 @@
 /* loop: where the loop thread waits, and what wakes it. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -11,10 +13,17 @@
 
 #include "loop.h"
 
-enum { TRIMS = 3 };
+enum { TRIMS = 3, EVENTS = 64 };
 #define NANO INT64_C(1000000000)
 
 static int poller = -1, alarm_bell = -1;
+
+/* What is watched, by the descriptor's number, and what the last wait found. */
+static struct loop_watch *watches;
+static int places, saved_places;
+static uint32_t ages;
+static struct epoll_event found[EVENTS];
+static int found_count, found_next;
 
 /* Tells when the wall clock is set. */
 static struct {
@@ -29,7 +38,7 @@ static pthread_mutex_t posts_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int
 add(int fd) {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint32_t)fd};
     return epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
 }
 
@@ -85,16 +94,19 @@ int64_t
 loop_wait(int64_t until) {
     int64_t now = loop_now();
     int64_t millis = until <= now ? 0 : (until - now - 1) / 1000000 + 1;
-    struct epoll_event events[2];
     uint64_t rung;
     int64_t step = 0;
-    int count =
-        epoll_wait(poller, events, 2,
+    found_next = 0;
+    found_count =
+        epoll_wait(poller, found, EVENTS,
                    until == INT64_MAX || millis > INT_MAX ? -1 : (int)millis);
-    for (int i = 0; i < count; i++)
-        if (read(events[i].data.fd, &rung, sizeof rung) < 0 &&
-            events[i].data.fd == wall.fd)
+    for (int i = 0; i < found_count; i++) {
+        int fd = (int)found[i].data.u64;
+        if (fd == alarm_bell)
+            (void)!read(fd, &rung, sizeof rung);
+        else if (fd == wall.fd && read(fd, &rung, sizeof rung) < 0)
             step = look_at_wall();
+    }
     if (wall.trims >= TRIMS && now - wall.since > 60 * NANO)
         step = look_at_wall();
     return step;
@@ -128,4 +140,93 @@ loop_posted(void) {
     last_post = &posts;
     pthread_mutex_unlock(&posts_lock);
     return taken;
+}
+
+/* ---- Watches ---------------------------------------------------------- */
+
+/* Makes epoll watch what the table says. */
+static int
+tell_epoll(int fd) {
+    struct loop_watch *watch = &watches[fd];
+    struct epoll_event event = {
+        .events = (watch->events & SVR_READ ? EPOLLIN | EPOLLRDHUP : 0u) |
+                  (watch->events & SVR_WRITE ? EPOLLOUT : 0u),
+        .data.u64 = (uint64_t)watch->age << 32 | (uint32_t)fd};
+    if (watch->events == 0)
+        return epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
+    int result = epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event);
+    if (result < 0 && errno == ENOENT)
+        result = epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+    return result;
+}
+
+int
+loop_watch(int fd, struct loop_watch watch) {
+    if (fd >= places) {
+        int more = (fd + 16) * 2;
+        struct loop_watch *grown =
+            realloc(watches, (size_t)more * sizeof *watches);
+        if (!grown)
+            return -1;
+        memset(grown + places, 0, (size_t)(more - places) * sizeof *grown);
+        watches = grown;
+        places = more;
+    }
+    struct loop_watch former = watches[fd];
+    watches[fd] = watch;
+    watches[fd].age = former.events ? former.age : ++ages;
+    int result = tell_epoll(fd);
+    if (result < 0)
+        watches[fd] = former;
+    return result;
+}
+
+int
+loop_unwatch(int fd) {
+    if (fd < 0 || fd >= places || watches[fd].events == 0)
+        return -1;
+    watches[fd].events = 0;
+    tell_epoll(fd);
+    return 0;
+}
+
+const struct loop_watch *
+loop_ready(int *events) {
+    while (found_next < found_count) {
+        const struct epoll_event *event = &found[found_next++];
+        struct loop_watch *watch = loop_watch_at((int)event->data.u64);
+        if (!watch || watch->events == 0 || watch->age != event->data.u64 >> 32)
+            continue;
+        *events = (event->events & EPOLLIN ? SVR_READ : 0) |
+                  (event->events & EPOLLOUT ? SVR_WRITE : 0);
+        if (event->events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
+            *events = SVR_READ | SVR_WRITE;
+        return watch;
+    }
+    return NULL;
+}
+
+struct loop_watch *
+loop_watch_at(int fd) {
+    return fd < places ? &watches[fd] : NULL;
+}
+
+struct loop_watch *
+loop_save(void) {
+    size_t size = (size_t)places * sizeof *watches;
+    struct loop_watch *copy = malloc(size + 1);
+    saved_places = places;
+    return copy && watches ? memcpy(copy, watches, size) : copy;
+}
+
+void
+loop_restore(struct loop_watch *saved) {
+    for (int fd = 0; fd < places; fd++) {
+        struct loop_watch now = watches[fd];
+        watches[fd] =
+            fd < saved_places ? saved[fd] : (struct loop_watch){.events = 0};
+        if (now.events != watches[fd].events || now.age != watches[fd].age)
+            tell_epoll(fd);
+    }
+    free(saved);
 }

@@ -22,6 +22,31 @@ int64_t loop_wait(int64_t until);
 /* loop_wake ends a wait, the present or the next; any thread. */
 void loop_wake(void);
 
+/* A descriptor that is watched. `call` is an index of the handler's table. */
+struct loop_watch {
+    int events; /* SVR_READ, SVR_WRITE; 0: it is not watched */
+    int call;
+    void *arg;
+    uint32_t age; /* which watch of this number it is */
+};
+
+/* loop_watch begins or changes a watch; -1 sets errno. loop_unwatch ends it;
+ * -1: there is none. */
+int loop_watch(int fd, struct loop_watch watch);
+int loop_unwatch(int fd);
+
+/* loop_ready takes the next descriptor that the last wait found ready, with its
+ * events; NULL ends. */
+const struct loop_watch *loop_ready(int *events);
+
+/* loop_watch_at walks all places: NULL ends; some are not watched. */
+struct loop_watch *loop_watch_at(int fd);
+
+/* loop_save returns a copy of all watches, NULL when memory is short;
+ * loop_restore puts it back; free(3) forgets it. */
+struct loop_watch *loop_save(void);
+void loop_restore(struct loop_watch *saved);
+
 /* A call that was posted into the loop. */
 struct loop_post {
     struct loop_post *next;

@@ -16,6 +16,7 @@
 #include "guard.h"
 #include "handler.h"
 #include "json.h"
+#include "listen.h"
 #include "log.h"
 #include "loop.h"
 #include "part.h"
@@ -246,6 +247,57 @@ svr_remove_timer(const char *key) {
     return result;
 }
 
+/* ---- Descriptors ------------------------------------------------------ */
+
+static int ready; /* what the present one is ready for */
+
+int
+svr_watch(int fd, int events, svr_call *call, void *arg) {
+    struct loop_watch watch = {events, index_of(call), arg, 0};
+    const char *reason = NULL;
+    if (watch.call < 0)
+        reason = "its function is not among the handler's callbacks";
+    else if (events < SVR_READ || events > (SVR_READ | SVR_WRITE) || fd < 0)
+        reason = "it needs SVR_READ, SVR_WRITE or both, and an open descriptor";
+    else if (loop_watch(fd, watch) < 0)
+        reason = strerror(errno);
+    if (reason)
+        svr_warn("watch of descriptor %d refused: %s", fd, reason);
+    return reason ? -1 : 0;
+}
+
+int
+svr_unwatch(int fd) {
+    return loop_unwatch(fd);
+}
+
+int
+svr_ready(void) {
+    return ready;
+}
+
+int
+svr_listen(const char *address) {
+    char reason[WHY_SIZE];
+    int fd = listen_open(folder, address, reason);
+    return fd < 0 ? svr_fail("%s", reason) : fd;
+}
+
+static void
+run_watches(void) {
+    const struct loop_watch *watch;
+    while (closing == OPEN && (watch = loop_ready(&ready))) {
+        const struct svr_callback *callback = &hooks()->callbacks[watch->call];
+        watch_do(callback->name);
+        int result = callback->call(watch->arg);
+        if (result < 0)
+            handle(callback->name, result);
+        watch_do(NULL);
+    }
+}
+
+/* ---- Timers ----------------------------------------------------------- */
+
 static void summarize(void);
 
 static void
@@ -424,6 +476,25 @@ bind_timers(const struct svr_handler *old, const struct svr_handler *new) {
     }
 }
 
+/* Binds the watches to new code by name. */
+static int
+bind_watches(const struct svr_handler *old, const struct svr_handler *new,
+             char reason[WHY_SIZE]) {
+    struct loop_watch *watch;
+    for (int fd = 0; (watch = loop_watch_at(fd)); fd++) {
+        if (watch->events == 0)
+            continue;
+        const char *name = old->callbacks[watch->call].name;
+        watch->call = handler_index(new, name);
+        if (watch->call < 0)
+            return why(reason,
+                       "descriptor %d is watched by %.64s, which the "
+                       "new code does not have",
+                       fd, name);
+    }
+    return 0;
+}
+
 static void
 drop_unbound_timers(void) {
     struct timer *timer;
@@ -469,23 +540,29 @@ enter(const struct svr_handler *old, const struct svr_handler *new,
       char reason[WHY_SIZE]) {
     void *copy = malloc(old->state_size + 1);
     struct timers *saved = timers_save();
-    if (!copy || !saved) {
+    struct loop_watch *watches = loop_save();
+    if (!copy || !saved || !watches) {
         free(copy);
+        free(watches);
         timers_drop(saved);
         return why(reason, "no memory for a copy of the state");
     }
     memcpy(copy, state, old->state_size);
     bind_timers(old, new);
     watch_do("on_reload");
-    int result = migrate(old, new, copy, reason);
+    int result = bind_watches(old, new, reason);
+    if (result == 0)
+        result = migrate(old, new, copy, reason);
     if (result == 0 && new->on_reload && (result = new->on_reload()) < 0)
         describe("on_reload", result, reason);
     watch_do(NULL);
     if (result < 0) {
         memcpy(state, copy, old->state_size);
         timers_restore(saved);
+        loop_restore(watches);
     } else {
         timers_drop(saved);
+        free(watches);
     }
     *failure.message = '\0';
     free(copy);
@@ -681,6 +758,7 @@ server_run(void) {
             reload();
         run_posts();
         run_timers();
+        run_watches();
         if (closing == OPEN && loop_now() >= run_at)
             run();
         if (figures_wanted)

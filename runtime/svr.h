@@ -121,6 +121,33 @@ int svr_add_timer(const char *key, svr_call *call, void *arg,
 /* svr_remove_timer ends a timer. Returns 0, or -1 for an unknown key. */
 int svr_remove_timer(const char *key);
 
+/* ---- Descriptors ------------------------------------------------------ */
+
+enum { SVR_READ = 1, SVR_WRITE = 2 };
+
+/* svr_watch calls `call(arg)` whenever `fd` is ready for one of `events`, or
+ * has hung up; level-triggered, as epoll(7) has it. Again for the same fd: it
+ * changes what is watched. The fd stays yours and should not block; unwatch it
+ * before you close it. A reload binds the callback to the new code by its name,
+ * and is rejected when that is gone. Loop thread. Returns 0, or -1 with the
+ * reason logged: `call` is not in the table, `events` or `fd` make no sense. */
+int svr_watch(int fd, int events, svr_call *call, void *arg);
+
+/* svr_unwatch ends it. Loop thread. Returns 0, or -1 when it was not watched.
+ */
+int svr_unwatch(int fd);
+
+/* svr_ready is what the descriptor whose callback runs is ready for; a hang-up
+ * or an error is both. Loop thread. */
+int svr_ready(void);
+
+/* svr_listen opens a listening socket: "127.0.0.1:7411", "[::1]:7411", ":7411"
+ * (all addresses, IPv6 and IPv4) or a path, with a slash, for a unix socket.
+ * One that systemd handed over for this address (LISTEN_FDS) is taken instead.
+ * It does not block, and is closed in children. Returns the descriptor, which
+ * is yours (keep it in the state), or SVR_FAILED, as svr_fail. Loop thread. */
+int svr_listen(const char *address);
+
 /* ---- State, configuration, life --------------------------------------- */
 
 /* svr_state is your state: `state_size` bytes, zeroed at the start, at the
