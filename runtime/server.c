@@ -241,10 +241,7 @@ svr_add_timer(const char *key, svr_call *call, void *arg,
 
 int
 svr_remove_timer(const char *key) {
-    int result = strncmp(key, "svr.", 4) == 0 ? -1 : timers_remove(key);
-    if (result < 0)
-        svr_warn("timer %.47s: there is none to remove", key);
-    return result;
+    return strncmp(key, "svr.", 4) == 0 ? -1 : timers_remove(key);
 }
 
 /* ---- Descriptors ------------------------------------------------------ */

@@ -18,7 +18,7 @@ setup() {
     [ "$output" = "" ]
     command -v clang-format >/dev/null || skip "no clang-format"
     clang-format --dry-run -Werror runtime/*.[ch] parts/*.[ch] generator/*.[ch]
-    clang-format --style=file --dry-run -Werror templates/worker/*.[ch]
+    clang-format --style=file --dry-run -Werror templates/worker/*.[ch] templates/tcp/*.[ch]
 }
 
 @test "each header compiles alone" {
