@@ -9,13 +9,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "object.h"
 #include "handler.h"
 #include "log.h"
+#include "loop.h"
 #include "part.h"
 
 enum { VERDICT_FD = 3, LIMIT_MS = 3000 };
@@ -48,22 +48,15 @@ start(int dir, int verdict, char *const argv[], pid_t *pid) {
     return error;
 }
 
-static int64_t
-now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads the verdict. Returns false when there was none in time. */
 static bool
 listen_to(int fd, char text[WHY_SIZE]) {
-    int64_t end = now_ms() + LIMIT_MS;
+    int64_t end = loop_now() + LIMIT_MS * INT64_C(1000000);
     size_t used = 0;
     memset(text, 0, WHY_SIZE);
     while (used < WHY_SIZE - 1 && !memchr(text, '\n', used)) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
-        int64_t left = end - now_ms();
+        int64_t left = (end - loop_now()) / 1000000;
         if (left <= 0 || poll(&ready, 1, (int)left) <= 0)
             return false;
         ssize_t got = read(fd, text + used, WHY_SIZE - 1 - used);

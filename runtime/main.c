@@ -150,45 +150,21 @@ command_running(int dir) {
     return client_holder(dir) ? 0 : CLIENT_NOT_RUNNING;
 }
 
-static int
-command_close(int dir) {
-    return client_ask(dir, "close");
-}
-
-static int
-command_reload(int dir) {
-    return client_ask(dir, "reload");
-}
-
-static int
-command_status(int dir) {
-    return client_ask(dir, "status");
-}
-
-static int
-command_json(int dir) {
-    return client_ask(dir, "status --json");
-}
-
-static int
-command_metrics(int dir) {
-    return client_ask(dir, "status --metrics");
-}
-
 static const struct {
     const char *name, *option;
     int (*run)(int dir);
+    const char *request; /* what the running server is asked, in its stead */
 } commands[] = {
-    {"start", NULL, command_start},
-    {"run", NULL, command_run},
-    {"reload", NULL, command_reload},
-    {"close", NULL, command_close},
-    {"status", NULL, command_status},
-    {"status", "--json", command_json},
-    {"status", "--metrics", command_metrics},
-    {"check", NULL, client_check},
-    {"running", NULL, command_running},
-    {"--derive", NULL, command_derive},
+    {.name = "start", .run = command_start},
+    {.name = "run", .run = command_run},
+    {.name = "reload", .request = "reload"},
+    {.name = "close", .request = "close"},
+    {.name = "status", .request = "status"},
+    {.name = "status", .option = "--json", .request = "status --json"},
+    {.name = "status", .option = "--metrics", .request = "status --metrics"},
+    {.name = "check", .run = client_check},
+    {.name = "running", .run = command_running},
+    {.name = "--derive", .run = command_derive},
 };
 
 int
@@ -202,7 +178,8 @@ main(int argc, char *argv[]) {
         const char *wanted = commands[i].option ? commands[i].option : "";
         if (argc <= 3 && strcmp(name, commands[i].name) == 0 &&
             strcmp(option, wanted) == 0)
-            return commands[i].run(dir);
+            return commands[i].run ? commands[i].run(dir)
+                                   : client_ask(dir, commands[i].request);
     }
     fputs("use ./svr.sh in the project's folder\n", stderr);
     return USAGE;

@@ -66,6 +66,17 @@ hooks(void) {
     return handler_live()->table;
 }
 
+/* Calls a hook, if there is one, under the eyes of the watchdog. */
+static int
+call(const char *name, int (*hook)(void)) {
+    if (!hook)
+        return 0;
+    watch_do(name);
+    int result = hook();
+    watch_do(NULL);
+    return result;
+}
+
 void *
 svr_state(void) {
     return hooks()->state_size ? state : NULL;
@@ -550,7 +561,7 @@ enter(const struct svr_handler *old, const struct svr_handler *new,
     int result = bind_watches(old, new, reason);
     if (result == 0)
         result = migrate(old, new, copy, reason);
-    if (result == 0 && new->on_reload && (result = new->on_reload()) < 0)
+    if (result == 0 && (result = call("on_reload", new->on_reload)) < 0)
         describe("on_reload", result, reason);
     watch_do(NULL);
     if (result < 0) {
@@ -665,9 +676,7 @@ run(void) {
         run_at = INT64_MAX;
         return;
     }
-    watch_do("run");
-    int millis = hooks()->run();
-    watch_do(NULL);
+    int millis = call("run", hooks()->run);
     if (millis >= 0) {
         run_at = loop_now() + millis * MILLI;
         failure.pause = 0;
@@ -712,11 +721,9 @@ end(void) {
     run_posts();
     part_tell(PART_CLOSE, conf, NULL, reason);
     summarize();
-    watch_do("on_close");
-    int result = hooks()->on_close ? hooks()->on_close() : 0;
+    int result = call("on_close", hooks()->on_close);
     if (result < 0)
         handle("on_close", result);
-    watch_do(NULL);
 }
 
 /* Waits until something is due. */
@@ -865,9 +872,7 @@ server_start(int dir, char reason[WHY_SIZE]) {
     log_conf();
     if (part_tell(PART_START, conf, NULL, reason) < 0)
         return SERVER_FAILED;
-    watch_do("on_start");
-    int result = hooks()->on_start ? hooks()->on_start() : 0;
-    watch_do(NULL);
+    int result = call("on_start", hooks()->on_start);
     if (result < 0) {
         describe("on_start", result, reason);
         return SERVER_FAILED;

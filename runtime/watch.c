@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "loop.h"
 #include "svr.h"
 #include "watch.h"
 
@@ -35,23 +36,19 @@ static bool hung, passed_by;
 static unsigned calls_then; /* when it found the loop waiting */
 
 static int64_t
-clock_now(clockid_t clock) {
-    struct timespec now = {0, 0};
-    clock_gettime(clock, &now);
-    return now.tv_sec * NANO + now.tv_nsec;
-}
-
-static int64_t
 loop_cpu(void) {
     clockid_t clock;
-    return pthread_getcpuclockid(loop, &clock) ? 0 : clock_now(clock);
+    struct timespec used = {0, 0};
+    if (pthread_getcpuclockid(loop, &clock) == 0)
+        clock_gettime(clock, &used);
+    return used.tv_sec * NANO + used.tv_nsec;
 }
 
 void
 watch_start(const struct watch_duty *its_duty) {
     loop = pthread_self();
     loop_task = gettid();
-    reported = clock_now(CLOCK_MONOTONIC);
+    reported = loop_now();
     duty = its_duty;
     duty->wake();
 }
@@ -66,7 +63,7 @@ watch_limits(double seconds, bool report) {
 
 void
 svr_running_report(void) {
-    reported = clock_now(CLOCK_MONOTONIC);
+    reported = loop_now();
 }
 
 void
@@ -75,14 +72,14 @@ watch_wait(bool begins) {
     if (begins)
         return;
     if (!by_report)
-        reported = clock_now(CLOCK_MONOTONIC);
+        reported = loop_now();
     if (atomic_exchange(&asleep, false))
         duty->wake();
 }
 
 void
 watch_do(const char *name) {
-    int64_t now = clock_now(CLOCK_MONOTONIC);
+    int64_t now = loop_now();
     pthread_mutex_lock(&doing.lock);
     snprintf(doing.name, sizeof doing.name, "%s", name ? name : "");
     doing.since = now;
@@ -111,7 +108,7 @@ describe(char *text, size_t size) {
     char clock[16];
     struct tm local;
     pthread_mutex_lock(&doing.lock);
-    int64_t spent = clock_now(CLOCK_MONOTONIC) - doing.since;
+    int64_t spent = loop_now() - doing.since;
     time_t since = time(NULL) - (time_t)(spent / NANO);
     strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&since, &local));
     if (*doing.name)
@@ -171,7 +168,7 @@ leave_waiting(void) {
 
 int64_t
 watch_judge(void) {
-    int64_t now = clock_now(CLOCK_MONOTONIC), late = now - planned;
+    int64_t now = loop_now(), late = now - planned;
     if (!duty || span == 0 || hung)
         return INT64_MAX;
     if (late > LATE_NS)

@@ -32,6 +32,10 @@ setup_file() {
 }
 
 setup() {
+    setup_project
+}
+
+setup_project() {
     unset MAKEFLAGS MFLAGS MAKELEVEL
     P=$BATS_TEST_TMPDIR/demo
     cp -a "$BATS_FILE_TMPDIR/base/demo" "$P"

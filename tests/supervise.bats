@@ -4,12 +4,7 @@
 load helper
 
 setup() {
-    unset MAKEFLAGS MFLAGS MAKELEVEL
-    P=$BATS_TEST_TMPDIR/demo
-    cp -a "$BATS_FILE_TMPDIR/base/demo" "$P"
-    cd "$P" || return 1
-    started=()
-    helpers=()
+    setup_project
     set_key log.syslog false
     set_key svr.close.force_close_delay 2
 }
