@@ -716,6 +716,7 @@ static void
 end(void) {
     char reason[WHY_SIZE];
     status_state("closing");
+    watch_limits(0, false); /* from here the close has its own bound */
     if (candidate_ready)
         reject("the server is closing");
     run_posts();

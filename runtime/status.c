@@ -201,11 +201,13 @@ render_text(FILE *out, bool stale) {
 
 /* ---- OpenMetrics ------------------------------------------------------ */
 
-/* Writes a family's head. A counter's samples end in _total. */
+/* Writes a family's head. One whose name ends in _total goes without a type:
+ * OpenMetrics and Prometheus's text format want it under different names. */
 static void
-family(FILE *out, const char *name, const char *type, const char *help) {
-    fprintf(out, "# HELP svr_%s %s\n# TYPE svr_%s %s\n", name, help, name,
-            type);
+family(FILE *out, const char *name, const char *help) {
+    fprintf(out, "# HELP svr_%s %s\n", name, help);
+    if (!strstr(name, "_total"))
+        fprintf(out, "# TYPE svr_%s gauge\n", name);
 }
 
 static void
@@ -218,38 +220,34 @@ sample(FILE *out, const char *name, const char *label, const char *value,
 static void
 render_metrics(FILE *out, bool stale) {
     const struct {
-        const char *name, *type, *help;
+        const char *name, *help;
         double value;
     } rows[] = {
-        {"up", "gauge", "1: the loop answers, 0: it is busy or hangs", !stale},
-        {"start_time_seconds", "gauge", "When the server started.",
+        {"up", "1: the loop answers, 0: it is busy or hangs", !stale},
+        {"start_time_seconds", "When the server started.",
          (double)now.start_time},
-        {"generation", "gauge", "The generation of code that is live.",
-         now.generation},
-        {"resident_memory_bytes", "gauge", "Resident memory.",
-         (double)rss() * 1024},
-        {"loop_turns_total", "counter", "Turns of the loop.",
-         (double)now.loop.turns},
-        {"timer_runs_total", "counter", "Timers that ran.",
-         (double)now.loop.ticks},
-        {"timer_late_total", "counter", "Timers that missed a tick.",
+        {"generation", "The generation of code that is live.", now.generation},
+        {"resident_memory_bytes", "Resident memory.", (double)rss() * 1024},
+        {"loop_turns_total", "Turns of the loop.", (double)now.loop.turns},
+        {"timer_runs_total", "Timers that ran.", (double)now.loop.ticks},
+        {"timer_late_total", "Timers that missed a tick.",
          (double)now.loop.late},
     };
     struct log_figures sink;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        family(out, rows[i].name, rows[i].type, rows[i].help);
+        family(out, rows[i].name, rows[i].help);
         sample(out, rows[i].name, "", "", rows[i].value);
     }
-    family(out, "state", "gauge", "What the server does.");
+    family(out, "state", "What the server does.");
     sample(out, "state", "state", now.state, 1);
-    family(out, "reloads_total", "counter", "Reloads by how they ended.");
+    family(out, "reloads_total", "Reloads by how they ended.");
     sample(out, "reloads_total", "verdict", "applied", now.applied);
     sample(out, "reloads_total", "verdict", "rejected", now.rejected);
-    family(out, "log_lines_total", "counter", "Lines written to a sink.");
+    family(out, "log_lines_total", "Lines written to a sink.");
     for (int i = 0; log_figures(i, &sink); i++)
         sample(out, "log_lines_total", "sink", sink.sink + strlen("log."),
                (double)sink.lines);
-    family(out, "log_lost_total", "counter", "Lines that a sink lost.");
+    family(out, "log_lost_total", "Lines that a sink lost.");
     for (int i = 0; log_figures(i, &sink); i++)
         sample(out, "log_lost_total", "sink", sink.sink + strlen("log."),
                (double)sink.lost);

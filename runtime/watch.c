@@ -17,7 +17,7 @@
 enum { LATE_NS = 100000000 };
 
 /* What the loop tells. */
-static const struct watch_duty *duty;
+static const struct watch_duty *_Atomic duty;
 static pthread_t loop;
 static pid_t loop_task;
 static _Atomic int64_t reported, span;

@@ -45,6 +45,10 @@ END
     wait_until 5 eval '[ "$(json turns)" -gt 2 ]'
     bounded ./svr.sh status --metrics >metrics.txt
     [ "$(tail -n 1 metrics.txt)" = '# EOF' ]
+    # a type for a name in _total would clash in OpenMetrics
+    run grep -vE '^(# (HELP svr_[a-z_]+ .+|TYPE svr_[a-z_]*[a-z] gauge|EOF)|svr_[a-z_]+(\{[a-z]+="[a-z_]+"\})? [0-9.e+]+)$' metrics.txt
+    [ "$output" = "" ]
+    ! grep 'TYPE.*_total' metrics.txt
     grep -q '^svr_up 1$' metrics.txt
     grep -q '^svr_state{state="running"} 1$' metrics.txt
     grep -q '^svr_reloads_total{verdict="applied"} 0$' metrics.txt

@@ -208,3 +208,26 @@ except ConnectionRefusedError:
     pass
 END
 }
+
+@test "the thread sanitizer finds no race: reloads, status, clients, every part" {
+    echo 'int main(void) { return 0; }' >probe.c
+    "${CC:-cc}" -fsanitize=thread -o probe probe.c 2>/dev/null && ./probe || skip "no thread sanitizer"
+    rm -rf "$P"
+    "$TINY_NEW" -q --template tcp --with all "$P"
+    cd "$P"
+    sed -i 's/^CFLAGS = .*/CFLAGS = -O1 -g -fsanitize=thread/' Makefile
+    set_key svr.timer.run_status_check_time_span 2
+    export TSAN_OPTIONS="log_path=$P/race exitcode=0"
+    serve
+    talk <<'END'
+for i in range(6):
+    assert reload() == 0
+    subprocess.run(["./svr.sh", "status", "--json"], stdout=subprocess.DEVNULL, check=True)
+    clients = [connect() for _ in range(20)]
+    for c in clients:
+        assert c.ask("SET k v") == "OK"
+END
+    bounded ./svr.sh close
+    [ "$(exit_status)" -eq 0 ]
+    ! ls race.* 2>/dev/null
+}
