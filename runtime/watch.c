@@ -93,6 +93,16 @@ watch_do(const char *name) {
     calls++;
 }
 
+int
+watch_call(const char *name, int (*hook)(void)) {
+    if (!hook)
+        return 0;
+    watch_do(name);
+    int result = hook();
+    watch_do(NULL);
+    return result;
+}
+
 void
 watch_doing(char name[64]) {
     pthread_mutex_lock(&doing.lock);

@@ -28,6 +28,9 @@ void watch_wait(bool begins);
 void watch_do(const char *name);
 void watch_doing(char name[64]);
 
+/* watch_call calls a hook, if there is one, under its name. */
+int watch_call(const char *name, int (*hook)(void));
+
 /* watch_judge looks at the loop; returns when to look again, on the monotonic
  * clock in nanoseconds. The guard's. */
 int64_t watch_judge(void);
