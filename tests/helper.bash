@@ -180,8 +180,24 @@ own_dev() {
     wait_until 2 test -s dev.ready
 }
 
+# The command that enters it, for a program that follows.
+enter_dev() {
+    enter=(nsenter -t "$dev")
+    [ "$(id -u)" -eq 0 ] || enter+=(-U --preserve-credentials)
+    enter+=(-m -- sh -c 'cd "$1" && shift && exec "$@"' - "$PWD")
+}
+
 in_dev() {
-    local user=()
-    [ "$(id -u)" -eq 0 ] || user=(-U --preserve-credentials)
-    nsenter -t "$dev" "${user[@]}" -m -- sh -c 'cd "$1" && shift && exec "$@"' - "$PWD" "$@"
+    local enter
+    enter_dev
+    "${enter[@]}" "$@"
+}
+
+# start_in_dev COMMAND…: in the background; its pid in $helper, ended with the test.
+start_in_dev() {
+    local enter
+    enter_dev
+    (exec "${enter[@]}" "$@" 3>&- >/dev/null 2>&1) &
+    helper=$!
+    helpers+=("$helper")
 }

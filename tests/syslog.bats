@@ -52,9 +52,7 @@ while True:
     out.write(s.recv(9000).replace(b"\n", b"\\n") + b"\n")
 END
     rm -f listening
-    in_dev python3 listener.py "$@" 3>&- >/dev/null 2>&1 &
-    listener=$!
-    helpers+=("$listener")
+    start_in_dev python3 listener.py "$@"
     wait_until 5 test -s listening
 }
 
@@ -91,8 +89,7 @@ got_lines() {
 @test "a real syslog daemon gets a burst whole and in order" {
     command -v busybox >/dev/null && busybox --list | grep -qx syslogd || skip "no busybox syslogd"
     own_dev
-    in_dev busybox syslogd -n -O "$P/messages" 3>&- >/dev/null 2>&1 &
-    helpers+=("$!")
+    start_in_dev busybox syslogd -n -O "$P/messages"
     wait_until 5 in_dev test -S /dev/log
     talking_hooks
     within=in_dev run_server
@@ -111,8 +108,8 @@ got_lines() {
     within=in_dev run_server
     say warn 2
     wait_until 5 got_lines 'line' 2
-    kill -9 "$(pgrep -P "$listener" || echo "$listener")" "$listener" 2>/dev/null || true
-    wait_until 5 gone "$listener"
+    kill -9 "$helper"
+    wait_until 5 gone "$helper"
     say warn 7
     wait_line 5 'log.syslog: lines are lost: /dev/log: Connection refused'
     wait_until 5 eval '[ "$(json log.syslog.lost)" -eq 7 ]'
