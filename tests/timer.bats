@@ -3,7 +3,7 @@
 
 load helper
 
-@test "a period timer with a number of runs ticks that often; keys are unique" {
+@test "E7 a period timer with a number of runs ticks that often; keys are unique" {
     hooks <<'END'
 static int tick(void *arg) { svr_info("tick %s", (const char *)arg); return 0; }
 static int stranger(void *arg) { (void)arg; return 0; }
@@ -30,7 +30,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "callbacks that remove themselves, all others, and add: the rest ticks" {
+@test "E8 callbacks that remove themselves, all others, and add: the rest ticks" {
     hooks <<'END'
 static int rest(void *arg) { (void)arg; svr_info("rest"); return 0; }
 static int self(void *arg) { (void)arg; svr_info("self"); return svr_remove_timer("self"); }
@@ -62,7 +62,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a timer ticks on in the new code; one whose function is gone is dropped" {
+@test "C11 a timer ticks on in the new code; one whose function is gone is dropped" {
     hooks <<'END'
 static int tick(void *arg) { (void)arg; svr_info("old tick"); return 0; }
 static int gone(void *arg) { (void)arg; return 0; }

@@ -133,6 +133,55 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
+@test "E3 the wall clock moved an hour either way, and a machine at full load: it lives on" {
+    cat >shim.c <<'END'
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+static long moved(void) {
+    long seconds = 0;
+    FILE *file = fopen("moved", "r");
+    if (file && fscanf(file, "%ld", &seconds) != 1) seconds = 0;
+    if (file) fclose(file);
+    return seconds;
+}
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_REALTIME) now->tv_sec += moved();
+    return result;
+}
+time_t time(time_t *at) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (at) *at = now.tv_sec;
+    return now.tv_sec;
+}
+END
+    "${CC:-cc}" -shared -fPIC -O1 -o shim.so shim.c
+    within="env LD_PRELOAD=$PWD/shim.so" hang 2 report <<'END'
+static int run(void) { svr_running_report(); svr_info("turn"); return 600; }
+SVR_HANDLER(.run = run);
+END
+    wait_until 5 eval '[ "$(json turns)" -gt 2 ]'
+    for _ in $(seq $(($(nproc) * 2))); do
+        timeout 60 sh -c 'while :; do :; done' 3>&- &
+        helpers+=("$!")
+    done
+    for offset in 3600 -3600 0; do
+        echo "$offset" >moved
+        turns=$(json turns)
+        wait_until 20 eval '[ "$(json turns)" -gt $((turns + 6)) ]'
+    done
+    kill "${helpers[@]}"
+    bounded ./svr.sh close
+    [ "$(exit_status)" -eq 0 ]
+    [ "$(count_lines 'auto-exit')" -eq 0 ]
+    hour() { grep -o '^[0-9-]* [0-9]*' log.txt | sort -u | wc -l; }
+    [ "$(hour)" -ge 3 ]
+}
+
 @test "a crash: the report names signal, hook and functions; the process dies of it" {
     hang 60 <<'END'
 static __attribute__((noinline)) void fall(volatile int *p) { *p = 1; }
