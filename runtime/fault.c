@@ -13,7 +13,7 @@ enum { BY_EXCEPT = 254, FAILED = 255, TELL_AGAIN_NS = 1000000000 };
 
 /* What the last svr_fail said, and what failed last. */
 static struct {
-    char message[1024], file[64], place[128], backtrace[512];
+    char message[1024], file[64], backtrace[512];
     const char *function;
     int line;
     void *frames[TRACE_DEPTH];
@@ -40,9 +40,8 @@ void
 fault_describe(const char *where, int result, char text[WHY_SIZE]) {
     if (*failure.message == '\0')
         svr_fail_at("", 0, "", "returned %d without svr_fail", result);
-    snprintf(failure.place, sizeof failure.place, "%s:%d", failure.file,
-             failure.line);
-    why(text, "%.60s: %.300s (%s)", where, failure.message, failure.place);
+    why(text, "%.60s: %.300s (%s:%d)", where, failure.message, failure.file,
+        failure.line);
 }
 
 void

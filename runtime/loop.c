@@ -60,8 +60,6 @@ watch_wall(int64_t now) {
     struct itimerspec never = {.it_value.tv_sec = INT64_C(1) << 40};
     timerfd_settime(wall.fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
                     &never, NULL);
-    if (now - wall.since > 60 * NANO)
-        wall.trims = 0;
     wall.since = now;
 }
 
@@ -71,6 +69,8 @@ look_at_wall(void) {
     int64_t now = loop_now(), offset = clock_now(CLOCK_REALTIME) - now;
     int64_t step = offset - wall.offset;
     bool trim = step > -NANO && step < NANO;
+    if (now - wall.since > 60 * NANO)
+        wall.trims = 0; /* rare ones never add up */
     wall.trims += trim;
     if (wall.trims < TRIMS || !trim)
         watch_wall(now);

@@ -206,7 +206,9 @@ migrate(const struct svr_handler *old, const struct svr_handler *new,
                    "the start (%zu): restart",
                    new->state_size, state_room);
     memset(state, 0, larger);
+    watch_do("migrate");
     int result = new->migrate(old->state_version, copy, state);
+    watch_do(NULL);
     if (result < 0)
         fault_describe("migrate", result, reason);
     return result;
@@ -233,7 +235,6 @@ enter(const struct svr_handler *old, const struct svr_handler *new,
         result = migrate(old, new, copy, reason);
     if (result == 0 && (result = watch_call("on_reload", new->on_reload)) < 0)
         fault_describe("on_reload", result, reason);
-    watch_do(NULL);
     if (result < 0) {
         memcpy(state, copy, old->state_size);
         timers_restore(saved);
