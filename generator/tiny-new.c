@@ -12,7 +12,7 @@
 
 enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT };
 
-static const char *const practical[] = {"notify", "report", NULL};
+static const char *const practical[] = {"metrics", "notify", "report", NULL};
 
 static void
 help(void) {

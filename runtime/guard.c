@@ -133,7 +133,8 @@ answer_status(struct client *client, bool stale) {
     char *text = duty->status(client->form, stale);
     if (text && *text)
         text[strlen(text) - 1] = '\0';
-    answer(client, 0, text ? text : "no memory for the status");
+    answer(client, text ? 0 : 2,
+           text ? text : "that form of the status needs its part");
     free(text);
 }
 
@@ -169,14 +170,15 @@ request_state(struct client *client) {
     answer(client, 0, text);
 }
 
-/* What may stand in a request, one line. */
+/* What may stand in a request, one line of words; the first is its name. */
 static const struct {
-    const char *line;
+    const char *name;
     void (*serve)(struct client *client);
 } requests[] = {
-    {"reload", request_reload},           {"close", request_close},
-    {"status", request_status},           {"status --json", request_status},
-    {"status --metrics", request_status}, {"state", request_state},
+    {"reload", request_reload},
+    {"close", request_close},
+    {"status", request_status},
+    {"state", request_state},
 };
 
 /* Reads a request, which may come in pieces, or never wholly. */
@@ -191,7 +193,9 @@ read_request(struct client *client) {
     if (end) {
         *end = '\0';
         for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-            if (strcmp(client->request, requests[i].line) == 0) {
+            size_t length = strcspn(client->request, " ");
+            if (strlen(requests[i].name) == length &&
+                strncmp(client->request, requests[i].name, length) == 0) {
                 requests[i].serve(client);
                 return;
             }

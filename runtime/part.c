@@ -1,4 +1,6 @@
 /* part: what the server asks of a part; parts/table.c lists those chosen. */
+#include <string.h>
+
 #include "part.h"
 
 enum { TABLES = 64 };
@@ -35,4 +37,12 @@ part_status(FILE *out) {
     for (const struct part *const *part = parts; *part; part++)
         if ((*part)->status)
             (*part)->status(out);
+}
+
+const struct part *
+part_form(const char *form) {
+    const struct part *const *part = parts;
+    while (*part && (!(*part)->form || strcmp((*part)->form, form) != 0))
+        part++;
+    return *part;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "conf.h"
+#include "status.h"
 
 /* What happens in a server's life, and what `text` is then. */
 enum part_event {
@@ -29,6 +30,9 @@ struct part {
                 const char *text, char reason[WHY_SIZE]);
     /* Writes its members of the status: `, "NAME": ...`. */
     void (*status)(FILE *out);
+    /* Another form of the status, for its option "--..."; any thread. */
+    const char *form;
+    void (*render)(FILE *out, const struct status *now, bool stale);
 };
 
 /* The parts of this server; NULL ends the list. */
@@ -47,5 +51,8 @@ int part_tell(enum part_event event, const struct conf *conf, const char *text,
 
 /* part_status writes the members of all parts. */
 void part_status(FILE *out);
+
+/* part_form is the part that renders a form of the status, or NULL. */
+const struct part *part_form(const char *form);
 
 #endif

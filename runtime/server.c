@@ -30,7 +30,7 @@ enum { PAUSE_FIRST_MS = 10, PAUSE_LAST_MS = 1000 };
 static int folder;
 static _Atomic double close_delay = 10;
 
-static int64_t run_at, run_pause, turns, ticks, late_ticks;
+static int64_t run_at, run_pause;
 static atomic_int closing = OPEN; /* the exit status, once it is wanted */
 static atomic_bool figures_wanted;
 
@@ -203,24 +203,22 @@ run_watches(void) {
 
 /* ---- Timers ----------------------------------------------------------- */
 
-static void summarize(void);
+static int summarize(void *unused);
 
 static void
 run_timers(void) {
     struct timer tick;
     struct timers_now start = now();
     while (closing == OPEN && timers_due(start, &tick)) {
-        ticks++;
-        late_ticks += tick.skipped > 0;
+        status_loop.ticks++;
+        status_loop.late += tick.skipped > 0;
         if (tick.skipped)
             svr_warn("timer %s: %jd ticks skipped, the loop was busy", tick.key,
                      (intmax_t)tick.skipped);
-        if (tick.call == TIMER_SUMMARY) {
-            summarize();
-            continue;
-        }
         watch_do(tick.key);
-        int result = hooks()->callbacks[tick.call].call(tick.arg);
+        svr_call *call =
+            tick.own ? tick.own : hooks()->callbacks[tick.call].call;
+        int result = call(tick.arg);
         if (result < 0)
             handle(tick.key, result);
         if (tick.next != TIMER_NO_NEXT)
@@ -234,7 +232,7 @@ static void
 plan_summary(char kind) {
     static char planned;
     struct timer timer = {.key = "svr.summary",
-                          .call = TIMER_SUMMARY,
+                          .own = summarize,
                           .next = TIMER_NO_NEXT,
                           .at = kind};
     if (kind == planned)
@@ -289,10 +287,10 @@ begin_reload(void) {
 /* Makes the loop's own figures for the status. */
 static void
 tell_figures(void) {
-    struct status_loop figures = {turns, ticks, late_ticks, NULL};
+    char *members;
     size_t size;
     struct timer *timer;
-    FILE *out = open_memstream(&figures.members, &size);
+    FILE *out = open_memstream(&members, &size);
     if (!out)
         return;
     time_t wall = time(NULL);
@@ -306,7 +304,7 @@ tell_figures(void) {
     fputs("]", out);
     part_status(out);
     fclose(out);
-    status_figures(figures);
+    status_figures(members);
     figures_wanted = false;
     guard_figures();
 }
@@ -336,8 +334,8 @@ run(void) {
     run_at = loop_now() + run_pause * MILLI;
 }
 
-static void
-summarize(void) {
+static int
+summarize(void *unused) {
     char text[768] = "", counts[256], reason[WHY_SIZE];
     watch_do("get_summary");
     int result =
@@ -347,8 +345,7 @@ summarize(void) {
         handle("get_summary", result);
         *text = '\0';
     }
-    status_counts((struct status_loop){turns, ticks, late_ticks, NULL}, counts,
-                  sizeof counts);
+    status_counts(counts, sizeof counts);
     size_t used = strnlen(text, sizeof text - 1);
     text[used] = '\0';
     char line[1100];
@@ -356,6 +353,8 @@ summarize(void) {
     status_note(STATUS_SUMMARY, line);
     svr_info("<SUMMARY> %s", line);
     part_tell(PART_SUMMARY, world_conf(), line, reason);
+    (void)unused;
+    return 0;
 }
 
 /* The safe close: no hook's failure stands between it and the end. */
@@ -368,7 +367,7 @@ end(void) {
         world_reject("the server is closing");
     run_posts();
     part_tell(PART_CLOSE, world_conf(), NULL, reason);
-    summarize();
+    summarize(NULL);
     int result = watch_call("on_close", hooks()->on_close);
     if (result < 0)
         handle("on_close", result);
@@ -405,7 +404,7 @@ int
 server_run(void) {
     watch_start(&watch_duty);
     while (closing == OPEN) {
-        turns++;
+        status_loop.turns++;
         if (world_waits())
             reload();
         run_posts();

@@ -8,19 +8,12 @@
 
 #include "json.h"
 #include "log.h"
+#include "part.h"
 #include "status.h"
 
-static struct {
-    const char *state;
-    time_t start_time;
-    unsigned generation, applied, rejected;
-    char build_id[24], pending[256];
-    struct {
-        time_t time;
-        char text[1024];
-    } events[STATUS_EVENTS];
-    struct status_loop loop;
-} now = {.state = "starting"};
+struct status_loop status_loop;
+static struct status now = {.state = "starting"};
+static char *members; /* what the loop and the parts add to the JSON */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void
@@ -65,16 +58,15 @@ status_reload(int verdict, const char *text) {
 }
 
 void
-status_figures(struct status_loop figures) {
+status_figures(char *json) {
     pthread_mutex_lock(&lock);
-    free(now.loop.members);
-    now.loop = figures;
+    free(members);
+    members = json;
     pthread_mutex_unlock(&lock);
 }
 
-/* The resident memory in kB. */
-static long
-rss(void) {
+long
+status_rss(void) {
     long pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
     if (file && fscanf(file, "%*d %ld", &pages) != 1)
@@ -95,7 +87,7 @@ log_totals(uint64_t *lines, uint64_t *lost) {
 }
 
 void
-status_counts(struct status_loop loop, char *text, size_t size) {
+status_counts(char *text, size_t size) {
     uint64_t lines, lost;
     log_totals(&lines, &lost);
     pthread_mutex_lock(&lock);
@@ -103,8 +95,9 @@ status_counts(struct status_loop loop, char *text, size_t size) {
              "uptime %.0f s, generation %u, reloads %u applied %u rejected, "
              "timers %jd run %jd late, log lines %ju lost %ju, rss %ld kB",
              difftime(time(NULL), now.start_time), now.generation, now.applied,
-             now.rejected, (intmax_t)loop.ticks, (intmax_t)loop.late,
-             (uintmax_t)lines, (uintmax_t)lost, rss());
+             now.rejected, (intmax_t)status_loop.ticks,
+             (intmax_t)status_loop.late, (uintmax_t)lines, (uintmax_t)lost,
+             status_rss());
     pthread_mutex_unlock(&lock);
 }
 
@@ -167,8 +160,8 @@ render_json(FILE *out, bool stale) {
                 sink.sink + strlen("log."), (uintmax_t)sink.lines,
                 (uintmax_t)sink.lost);
     fprintf(out, "}, \"turns\": %jd, \"rss_kb\": %ld%s%s}\n",
-            (intmax_t)now.loop.turns, rss(),
-            now.loop.members ? now.loop.members : ", \"timers\": []",
+            (intmax_t)status_loop.turns, status_rss(),
+            members ? members : ", \"timers\": []",
             stale ? ", \"stale\": true" : "");
 }
 
@@ -199,73 +192,20 @@ render_text(FILE *out, bool stale) {
     render_event(out, "last error", STATUS_ERROR);
 }
 
-/* ---- OpenMetrics ------------------------------------------------------ */
-
-/* Writes a family's head. One whose name ends in _total goes without a type:
- * OpenMetrics and Prometheus's text format want it under different names. */
-static void
-family(FILE *out, const char *name, const char *help) {
-    fprintf(out, "# HELP svr_%s %s\n", name, help);
-    if (!strstr(name, "_total"))
-        fprintf(out, "# TYPE svr_%s gauge\n", name);
-}
-
-static void
-sample(FILE *out, const char *name, const char *label, const char *value,
-       double number) {
-    fprintf(out, *label ? "svr_%s{%s=\"%s\"} %.17g\n" : "svr_%s%s%s %.17g\n",
-            name, label, value, number);
-}
-
-static void
-render_metrics(FILE *out, bool stale) {
-    const struct {
-        const char *name, *help;
-        double value;
-    } rows[] = {
-        {"up", "1: the loop answers, 0: it is busy or hangs", !stale},
-        {"start_time_seconds", "When the server started.",
-         (double)now.start_time},
-        {"generation", "The generation of code that is live.", now.generation},
-        {"resident_memory_bytes", "Resident memory.", (double)rss() * 1024},
-        {"loop_turns_total", "Turns of the loop.", (double)now.loop.turns},
-        {"timer_runs_total", "Timers that ran.", (double)now.loop.ticks},
-        {"timer_late_total", "Timers that missed a tick.",
-         (double)now.loop.late},
-    };
-    struct log_figures sink;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        family(out, rows[i].name, rows[i].help);
-        sample(out, rows[i].name, "", "", rows[i].value);
-    }
-    family(out, "state", "What the server does.");
-    sample(out, "state", "state", now.state, 1);
-    family(out, "reloads_total", "Reloads by how they ended.");
-    sample(out, "reloads_total", "verdict", "applied", now.applied);
-    sample(out, "reloads_total", "verdict", "rejected", now.rejected);
-    family(out, "log_lines_total", "Lines written to a sink.");
-    for (int i = 0; log_figures(i, &sink); i++)
-        sample(out, "log_lines_total", "sink", sink.sink + strlen("log."),
-               (double)sink.lines);
-    family(out, "log_lost_total", "Lines that a sink lost.");
-    for (int i = 0; log_figures(i, &sink); i++)
-        sample(out, "log_lost_total", "sink", sink.sink + strlen("log."),
-               (double)sink.lost);
-    fputs("# EOF\n", out);
-}
-
 char *
 status_render(const char *form, bool stale) {
     char *text = NULL;
     size_t size;
-    FILE *out = open_memstream(&text, &size);
+    bool json = strcmp(form, "--json") == 0;
+    const struct part *part = *form && !json ? part_form(form) : NULL;
+    FILE *out = json || part || !*form ? open_memstream(&text, &size) : NULL;
     if (!out)
         return NULL;
     pthread_mutex_lock(&lock);
-    if (strcmp(form, "--json") == 0)
+    if (part)
+        part->render(out, &now, stale);
+    else if (json)
         render_json(out, stale);
-    else if (strcmp(form, "--metrics") == 0)
-        render_metrics(out, stale);
     else
         render_text(out, stale);
     pthread_mutex_unlock(&lock);

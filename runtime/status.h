@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 /* What happened last, each with its time. */
 enum status_event {
@@ -24,21 +25,34 @@ void status_generation(unsigned generation, const char *build_id,
 /* How a reload ended. */
 void status_reload(int verdict, const char *text);
 
-/* The loop's own figures, kept for when it hangs: how often it turned, timers
- * ran and came too late for a tick; and further members of a JSON object, which
- * are taken over. */
-struct status_loop {
-    int64_t turns, ticks, late;
-    char *members;
+/* How often the loop turned, timers ran, and came too late for a tick. */
+extern struct status_loop { _Atomic int64_t turns, ticks, late; } status_loop;
+
+/* Further members of the JSON object, malloc'd, which are taken over; kept for
+ * when the loop hangs. */
+void status_figures(char *members);
+
+/* All that is known, as a form of the status sees it. */
+struct status {
+    const char *state;
+    time_t start_time;
+    unsigned generation, applied, rejected;
+    char build_id[24], pending[256];
+    struct {
+        time_t time;
+        char text[1024];
+    } events[STATUS_EVENTS];
 };
-void status_figures(struct status_loop figures);
+
+/* status_rss is the resident memory in kB. */
+long status_rss(void);
 
 /* status_render makes what `svr.sh status` prints with the option `form`: ""
- * for people, --json, --metrics (OpenMetrics); `stale` when the loop does not
- * answer. The caller frees. */
+ * for people, --json, or one that a part knows; `stale` when the loop does not
+ * answer. The caller frees. NULL: nobody knows that form. */
 char *status_render(const char *form, bool stale);
 
 /* status_counts writes the runtime's figures for the summary. */
-void status_counts(struct status_loop loop, char *text, size_t size);
+void status_counts(char *text, size_t size);
 
 #endif

@@ -12,10 +12,12 @@ struct timers_now {
     int64_t mono, wall;
 };
 
-/* A timer. `call` and `next` are indices of the handler's table. */
-enum { TIMER_UNBOUND = -1, TIMER_SUMMARY = -2, TIMER_NO_NEXT = -1 };
+/* A timer. `call` and `next` are indices of the handler's table; one with
+ * `own` is the server's or a part's. */
+enum { TIMER_UNBOUND = -1, TIMER_NO_NEXT = -1 };
 struct timer {
     char key[TIMER_KEY_SIZE];
+    svr_call *own;
     int call;
     int next; /* who tells when it is due, TIMER_NO_NEXT: the timer itself */
     char at;  /* D, H, M or 0 */

@@ -145,6 +145,8 @@ static void
 bind_timers(const struct svr_handler *old, const struct svr_handler *new) {
     struct timer *timer;
     for (uint32_t i = 0; (timer = timers_at(i)); i++) {
+        if (timer->own)
+            continue;
         if (timer->call >= 0)
             timer->call = handler_index(new, old->callbacks[timer->call].name);
         if (timer->next == TIMER_NO_NEXT)
@@ -178,7 +180,7 @@ static void
 drop_unbound_timers(void) {
     struct timer *timer;
     for (uint32_t i = 0; (timer = timers_at(i));) {
-        if (timer->call != TIMER_UNBOUND) {
+        if (timer->own || timer->call != TIMER_UNBOUND) {
             i++;
             continue;
         }

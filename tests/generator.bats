@@ -26,7 +26,7 @@ refuses() {
 @test "it makes a project and says what next" {
     run new myproj
     [ "$status" -eq 0 ]
-    [[ ${lines[0]} == "myproj: made from worker, "*" files, parts: notify report" ]]
+    [[ ${lines[0]} == "myproj: made from worker, "*" files, parts: metrics notify report" ]]
     [ "${lines[2]}" = "  cd myproj" ]
     [ "${lines[3]}" = "  make && ./svr.sh start" ]
     [ "${lines[4]}" = "  ./svr.sh status" ]
@@ -160,7 +160,7 @@ refuses() {
     [[ ${lines[0]} =~ ^tiny-new\ \(Tiny\)\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
     run new --list
     [ "$status" -eq 0 ]
-    [[ $output == *worker*reads*notify*tells* ]]
+    [[ $output == *worker*reads*metrics*figures*notify*tells* ]]
 }
 
 @test "--dry-run lists the very files, and makes none" {

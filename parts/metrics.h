@@ -1,0 +1,13 @@
+/* metrics: the server's figures for Prometheus: ./svr.sh status --metrics */
+#ifndef METRICS_H
+#define METRICS_H
+
+#pragma GCC visibility push(default)
+
+/* svr_metrics returns what `svr.sh status --metrics` prints, OpenMetrics text
+ * that ends in "# EOF", for a service that answers it over HTTP; a family of
+ * its own goes before. Any thread. The caller frees; NULL: no memory. */
+char *svr_metrics(void);
+
+#pragma GCC visibility pop
+#endif
