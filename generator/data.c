@@ -158,3 +158,16 @@ data_about(bool part, const char *name) {
     free(text);
     return about;
 }
+
+const char *
+data_word(const char *template, const char *label) {
+    static char word[256];
+    char head[64];
+    size_t size, length = (size_t)snprintf(head, sizeof head, "\n%s: ", label);
+    char *text = data_read(data_path("templates/%s.txt", template), &size);
+    const char *from = text ? strstr(text, head) : NULL;
+    snprintf(word, sizeof word, "%s", from ? from + length : "");
+    word[strcspn(word, "\n")] = '\0';
+    free(text);
+    return word;
+}

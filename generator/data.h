@@ -31,4 +31,9 @@ char **data_templates(void);
 /* data_about is the line that tells what a template or a part is. */
 char *data_about(bool part, const char *name);
 
+/* data_word reads a line "LABEL: WORDS" of templates/NAME.txt, "" when there is
+ * none; valid until the next call. "parts" are those that the template cannot
+ * do without, "libs" what its handler is linked with. */
+const char *data_word(const char *template, const char *label);
+
 #endif

@@ -158,8 +158,12 @@ fill(void) {
         *c = *c == '-' ? '_' : *c;
     for (char *c = rows; *c; c++)
         *c = *c == '-' ? '_' : *c;
+    char libs[512];
+    const char *word = data_word(project->template, "libs");
+    snprintf(libs, sizeof libs, "%s%s", *word ? " " : "", word);
     const struct template_word words[] = {
         {"__NAME__", project->name},
+        {"__LIBS__", libs},
         {"__UNIT_TYPE__", strstr(rows, "&part_notify,") ? "notify" : "simple"},
         {"__PART_DECLARATIONS__", declarations},
         {"__PART_ROWS__", rows},
@@ -207,7 +211,7 @@ derive(void) {
     size_t size;
     if (project->dry_run)
         return write_file("svr_conf.h", "", 0);
-    struct conf *conf = conf_read(stage, tables, true, reason);
+    struct conf *conf = conf_read(stage, "svr_conf", tables, CONF_ANY, reason);
     FILE *out = conf ? open_memstream(&text, &size) : NULL;
     int result = out ? derive_header(conf, out, reason) : -1;
     if (out)

@@ -12,7 +12,9 @@
 
 enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT };
 
-static const char *const practical[] = {"metrics", "notify", "report", NULL};
+static const char *const practical[] = {"metrics", "notify",  "probation",
+                                        "report",  "restart", "rollback",
+                                        "rotate",  NULL};
 
 static void
 help(void) {
@@ -97,11 +99,11 @@ choose_parts(const char *with) {
     return chosen;
 }
 
-/* Keeps those parts that were asked for. */
+/* Keeps those parts that were asked for, or that the template needs. */
 static void
-keep_parts(char **all, const char *with) {
+keep_parts(char **all, const char *with, const char *needs) {
     char **kept = all, wanted[1024];
-    snprintf(wanted, sizeof wanted, ",%s,", with ? with : "");
+    snprintf(wanted, sizeof wanted, ",%s,%s,", with ? with : "", needs);
     for (; *all; all++) {
         char word[256];
         bool keep = false;
@@ -228,7 +230,7 @@ main(int argc, char *argv[]) {
     project.parts = choose_parts(with);
     if (!project.parts)
         return REFUSED;
-    keep_parts(project.parts, with);
+    keep_parts(project.parts, with, data_word(project.template, "parts"));
     project.arguments = arguments(&project);
     if (project_make(&project) < 0)
         return REFUSED;

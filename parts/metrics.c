@@ -4,6 +4,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "part.h"
+#include "status.h"
 
 #define FORM "--metrics"
 

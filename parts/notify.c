@@ -1,7 +1,6 @@
 /* notify: tells systemd (or who else set NOTIFY_SOCKET) how the server is.
  * The protocol is that of sd_notify(3): datagrams of lines NAME=VALUE. */
 #define _GNU_SOURCE
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +11,6 @@
 #include "notify.h"
 #include "part.h"
 
-static bool with_status;
 static uint64_t messages;
 
 void
@@ -35,17 +33,22 @@ svr_notify(const char *lines) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *summary,
+hear(enum part_event event, const struct conf *conf, const char *what,
      char reason[WHY_SIZE]) {
     struct timespec now;
     char text[1024];
     (void)reason;
-    with_status = conf_number(conf, "notify.status") != 0;
     switch (event) {
     case PART_READY:
         snprintf(text, sizeof text, "READY=1\nMAINPID=%d\n", (int)getpid());
         svr_notify(text);
         break;
+    case PART_CLOSE:
+        if (!what) {
+            svr_notify("STOPPING=1\n");
+            break;
+        }
+        __attribute__((fallthrough)); /* a restart is a long reload */
     case PART_RELOAD:
         clock_gettime(CLOCK_MONOTONIC, &now);
         snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%jd\n",
@@ -56,12 +59,9 @@ hear(enum part_event event, const struct conf *conf, const char *summary,
         svr_notify("READY=1\n");
         break;
     case PART_SUMMARY:
-        snprintf(text, sizeof text, "STATUS=%.1000s\n", summary);
-        if (with_status)
+        snprintf(text, sizeof text, "STATUS=%.1000s\n", what);
+        if (conf_number(conf, "notify.status"))
             svr_notify(text);
-        break;
-    case PART_CLOSE:
-        svr_notify("STOPPING=1\n");
         break;
     default:
         break;

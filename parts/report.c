@@ -97,10 +97,10 @@ hear(enum part_event event, const struct conf *conf, const char *text,
     (void)conf, (void)text, (void)reason;
     if (event == PART_START) {
         static char stack[STACK_SIZE];
-        stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+        trace_take(frames); /* the first call loads what it needs */
         loop = pthread_self();
         sem_init(&taken, 0, 0);
-        sigaltstack(&own, NULL); /* for a stack that is used up */
+        sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
         take(ASK, answer, SA_RESTART);
         for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
             take(crashes[i], crash, SA_ONSTACK);

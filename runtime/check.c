@@ -16,33 +16,24 @@
 #include "handler.h"
 #include "log.h"
 #include "loop.h"
-#include "part.h"
 
 enum { VERDICT_FD = 3, LIMIT_MS = 3000 };
 #define PASSED "passed:"
 #define FAILED "failed:"
 
-/* Starts this program again, with a clean signal mask, in a group of its own;
- * its descriptor VERDICT_FD is `verdict`. */
+/* Starts the program in a group of its own; its descriptor VERDICT_FD is
+ * `verdict`. It dies of what it does all the same with signals blocked. */
 static int
-start(int dir, int verdict, char *const argv[], pid_t *pid) {
+start(int dir, int verdict, const char *program, char *const argv[],
+      pid_t *pid) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addfchdir_np(&files, dir);
     posix_spawn_file_actions_adddup2(&files, verdict, VERDICT_FD);
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK |
-                                              POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
-    int error =
-        posix_spawn(pid, "/proc/self/exe", &files, &attributes, argv, environ);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    int error = posix_spawn(pid, program, &files, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return error;
@@ -68,18 +59,25 @@ listen_to(int fd, char text[WHY_SIZE]) {
 }
 
 int
-check_run(int dir, const char *path, struct check_state state,
-          char text[WHY_SIZE]) {
-    char running[2] = {state.running ? '1' : '0'}, size[24], version[16];
-    char *argv[] = {SVR_PROJECT, "--check", (char *)path, running,
-                    size,        version,   NULL};
+check_run(int dir, struct check check, char text[WHY_SIZE]) {
+    char running[2] = {check.running ? '1' : '0'}, size[24], version[16];
+    char *argv[] = {SVR_PROJECT,
+                    "--check",
+                    (char *)check.source.code,
+                    (char *)check.source.conf,
+                    running,
+                    size,
+                    version,
+                    NULL};
     int ends[2], status = 0;
     pid_t pid;
-    snprintf(size, sizeof size, "%zu", state.size);
-    snprintf(version, sizeof version, "%d", state.version);
+    snprintf(size, sizeof size, "%zu", check.size);
+    snprintf(version, sizeof version, "%d", check.version);
     if (pipe2(ends, O_CLOEXEC) < 0)
         return why(text, "check: %s", strerror(errno));
-    int error = start(dir, ends[1], argv, &pid);
+    int error =
+        start(dir, ends[1], check.program ? check.program : "/proc/self/exe",
+              argv, &pid);
     close(ends[1]);
     bool in_time = !error && listen_to(ends[0], text);
     close(ends[0]);
@@ -108,29 +106,31 @@ check_run(int dir, const char *path, struct check_state state,
 
 /* Does all that a reload would do before the first thing that is seen. */
 static int
-try_all(const char *path, struct check_state state, char statics[WHY_SIZE],
+try_all(const struct check *check, char statics[WHY_SIZE],
         char reason[WHY_SIZE]) {
     struct handler handler;
     int dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (object_check(dir, path, statics, reason) < 0 ||
-        handler_load(dir, path, &handler, reason) < 0)
+    if (object_check(dir, check->source.code, statics, reason) < 0 ||
+        handler_load(dir, check->source.code, &handler, reason) < 0)
         return -1;
-    if (state.running &&
-        handler_fits(handler.table, state.size, state.version, reason) < 0)
+    if (check->running &&
+        handler_fits(handler.table, check->size, check->version, reason) < 0)
         return -1;
-    struct conf *conf = part_conf(dir, handler.table->keys, reason);
+    struct conf *conf =
+        part_conf(dir, check->source.conf, handler.table->keys, reason);
     return conf && log_open(dir, conf, true, reason) ? 0 : -1;
 }
 
 int
 check_main(char *const argv[]) {
     char statics[WHY_SIZE], text[WHY_SIZE];
-    struct check_state state = {.running = *argv[1] == '1',
-                                .size = strtoul(argv[2], NULL, 10),
-                                .version = atoi(argv[3])};
+    struct check check = {.source = {argv[0], argv[1]},
+                          .running = *argv[2] == '1',
+                          .size = strtoul(argv[3], NULL, 10),
+                          .version = atoi(argv[4])};
     fcntl(VERDICT_FD, F_SETFD, FD_CLOEXEC);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    int result = try_all(argv[0], state, statics, text);
+    int result = try_all(&check, statics, text);
     dprintf(VERDICT_FD, "%s%s%s\n", result < 0 ? FAILED : PASSED,
             result < 0 ? text
             : *statics ? "warning: reset by each reload, since static: "

@@ -5,22 +5,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "why.h"
+#include "part.h"
 
-/* The state that a handler is to go on with; a size of 0 fits any. */
-struct check_state {
-    bool running;
+/* What is tried. */
+struct check {
+    const char *program; /* who tries it; NULL: this very program */
+    struct source source;
+    bool running; /* it is to go on with a state of this size and version */
     size_t size;
     int version;
 };
 
-/* check_run lets another process of this very program load `path`, read
- * svr_conf and open its logs, for 3 s at most. Returns 0, with a warning or ""
- * in `text`, or -1 with the reason. Any thread. */
-int check_run(int dir, const char *path, struct check_state state,
-              char text[WHY_SIZE]);
+/* check_run lets another process load the code, read the configuration and open
+ * its logs, for 3 s at most, in the folder `dir`. Returns 0, with a warning or
+ * "" in `text`, or -1 with the reason. Any thread. */
+int check_run(int dir, struct check check, char text[WHY_SIZE]);
 
-/* check_main is that other process: `--check PATH RUNNING SIZE VERSION`. */
+/* check_main is that other process: `--check CODE CONF RUNNING SIZE
+ * VERSION`. */
 int check_main(char *const argv[]);
 
 #endif

@@ -1,7 +1,6 @@
 /* client: the voice of svr.sh: asks the running server and waits. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,22 +12,9 @@
 
 #include "check.h"
 #include "client.h"
-#include "svr.h"
+#include "lock.h"
 
 enum { TRIES = 300, TRY_MS = 10 };
-
-pid_t
-client_holder(int dir) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int fd = openat(dir, "run/lock", O_RDWR | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES)
-        fd = openat(dir, "run/lock", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    int result = fcntl(fd, F_GETLK, &lock);
-    close(fd);
-    return result < 0 || lock.l_type == F_UNLCK ? 0 : lock.l_pid;
-}
 
 static int
 not_running(void) {
@@ -42,7 +28,7 @@ dial(int dir) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path,
              "/proc/self/fd/%d/run/control", dir);
-    for (int i = 0; i < TRIES && client_holder(dir); i++) {
+    for (int i = 0; i < TRIES && lock_holder(dir); i++) {
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
             return fd;
@@ -84,14 +70,15 @@ wait_for(int process) {
 
 int
 client_ask(int dir, const char *request) {
-    pid_t pid = client_holder(dir);
+    pid_t pid = lock_holder(dir);
     int process = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     int status = 1;
-    if (!pid || client_holder(dir) != pid)
+    if (!pid || lock_holder(dir) != pid)
         return not_running();
     char *text = ask(dir, request);
     bool closes = strcmp(request, "close") == 0;
-    if (!text && !client_holder(dir)) {
+    bool starts = strcmp(request, "restart") == 0;
+    if (!text && !lock_holder(dir)) {
         return closes ? 0 : not_running();
     } else if (!text) {
         fprintf(stderr,
@@ -102,7 +89,7 @@ client_ask(int dir, const char *request) {
         fprintf(stderr, SVR_PROJECT ": ended before it could answer\n");
     } else {
         status = *text - '0';
-        fputs(text + 1, stdout);
+        fputs(text + 1, starts && status ? stderr : stdout);
     }
     if (closes && text)
         wait_for(process);
@@ -113,14 +100,14 @@ client_ask(int dir, const char *request) {
 int
 client_check(int dir) {
     char text[WHY_SIZE];
-    struct check_state state = {.running = false};
+    struct check check = {.source = source_built};
     unsigned long abi = SVR_ABI;
-    char *answer = client_holder(dir) ? ask(dir, "state") : NULL;
+    char *answer = lock_holder(dir) ? ask(dir, "state") : NULL;
     if (answer && *answer == '0')
-        state.running = sscanf(answer + 1, "%zu %d %lx", &state.size,
-                               &state.version, &abi) == 3;
+        check.running = sscanf(answer + 1, "%zu %d %lx", &check.size,
+                               &check.version, &abi) == 3;
     free(answer);
-    int result = check_run(dir, "build/handler.so", state, text);
+    int result = check_run(dir, check, text);
     if (result == 0 && abi != SVR_ABI)
         result = why(text, "the running server is of another build: restart");
     printf("%s%s%s\n", result < 0 ? "rejected: " : "accepted",

@@ -2,14 +2,9 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
-#include <sys/types.h>
-
 enum { CLIENT_NOT_RUNNING = 3 };
 
-/* client_holder is the process that holds run/lock in the folder, 0 = none. */
-pid_t client_holder(int dir);
-
-/* client_ask sends a request ("reload", "close", "status", "status --json") and
+/* client_ask sends a request ("reload", "close", "status --json") and
  * prints the answer. Returns the exit status for svr.sh. */
 int client_ask(int dir, const char *request);
 

@@ -36,8 +36,6 @@ static const struct svr_key builtin[] = {
     {"svr.close.force_close_delay", SVR_DOUBLE, .value = "10", .min = 0.1,
      .max = 3600},
     {"svr.reload.wait", SVR_DOUBLE, .value = "10", .min = 0.1, .max = 3600},
-    {"svr.reload.probation", SVR_DOUBLE, .value = "30", .min = 1, .max = 86400,
-     .off = true},
     {"log.console", SVR_BOOL, .value = "true"},
     {"log.console.level", SVR_STRING, .value = "INFO", .words = LEVELS},
     {"log.console.format", SVR_STRING, .value = SEED},
@@ -47,9 +45,6 @@ static const struct svr_key builtin[] = {
     {"log.file_log", SVR_STRING, .value = "log/" SVR_PROJECT ".log"},
     {"log.file_log.level", SVR_STRING, .value = "WARN", .words = LEVELS},
     {"log.file_log.format", SVR_STRING, .value = "%(asctime)s " SEED},
-    {"log.file_log.rotate", SVR_STRING, .value = "D", .off = true,
-     .words = "rotation: D H M"},
-    {"log.file_log.keep", SVR_INT, .value = "14", .max = 9999},
     {.key = NULL},
 };
 
@@ -273,12 +268,13 @@ static int
 unknown(const struct conf *conf, const struct conf_entry *entry,
         char reason[WHY_SIZE]) {
     size_t word = strcspn(entry->key, ".") + 1, edits = 0;
-    bool reserved = !conf->own_keys;
+    bool reserved = conf->own == CONF_NONE;
     char hint[96] = "";
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_entry *known = &conf->entries[i];
         consider(entry->key, known->key, &edits, hint);
-        reserved |= known->row && strncmp(known->key, entry->key, word) == 0;
+        reserved |= conf->own != CONF_ANY && known->row &&
+                    strncmp(known->key, entry->key, word) == 0;
     }
     return reserved ? blame(entry, reason, "unknown key%s", hint) : 0;
 }
@@ -350,8 +346,8 @@ read_file(struct conf *conf, int fd, char reason[WHY_SIZE]) {
     ssize_t got = conf->text ? read(fd, conf->text, size + 1) : -1;
     if (got < 0 || fstat(fd, &after) < 0)
         return blame(&file, reason, "%s", strerror(errno));
-    if ((size_t)got != size || after.st_mtim.tv_sec != before.st_mtim.tv_sec ||
-        after.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
+    if ((size_t)got != size ||
+        memcmp(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim) != 0)
         return blame(&file, reason, "changed while it was read; try again");
     if (memchr(conf->text, '\0', size))
         return blame(&file, reason, "has a NUL byte, is no text");
@@ -373,15 +369,15 @@ know(struct conf *conf, const struct svr_key *table, char reason[WHY_SIZE]) {
 }
 
 struct conf *
-conf_read(int dir, const struct svr_key *const tables[], bool own_keys,
-          char reason[WHY_SIZE]) {
+conf_read(int dir, const char *path, const struct svr_key *const tables[],
+          enum conf_own own, char reason[WHY_SIZE]) {
     struct conf *conf = calloc(1, sizeof *conf);
-    int fd = openat(dir, "svr_conf", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int result = conf ? read_file(conf, fd, reason) : -1;
     if (fd >= 0)
         close(fd);
     if (result == 0) {
-        conf->own_keys = own_keys;
+        conf->own = own;
         result = know(conf, builtin, reason);
     }
     for (; result == 0 && *tables; tables++)

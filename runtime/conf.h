@@ -17,20 +17,24 @@ struct conf_entry {
     const char *beside; /* the comment behind the value, or NULL */
 };
 
+/* What becomes of a key that no table has: it is a mistake; or the user's,
+ * unless its first word is that of a key in a table; or the user's. */
+enum conf_own { CONF_NONE, CONF_OWN, CONF_ANY };
+
 struct conf {
     char *text;
     struct conf_entry *entries;
     size_t count;
-    bool own_keys;
+    enum conf_own own;
 };
 
-/* conf_read reads the file `svr_conf` in the folder `dir` and holds it against
+/* conf_read reads a file, `path` from the folder `dir`, and holds it against
  * the built-in keys and `tables` (NULL ends the list, and each table has a last
- * row without a key). With `own_keys` a key that no table has is the user's,
- * unless its first word is that of a key in a table. Returns NULL with the
- * reason, `svr_conf:LINE: KEY: ...`; the caller frees with conf_free. */
-struct conf *conf_read(int dir, const struct svr_key *const tables[],
-                       bool own_keys, char reason[WHY_SIZE]);
+ * row without a key). Returns NULL with the reason, `svr_conf:LINE: KEY: ...`;
+ * the caller frees with conf_free. */
+struct conf *conf_read(int dir, const char *path,
+                       const struct svr_key *const tables[], enum conf_own own,
+                       char reason[WHY_SIZE]);
 void conf_free(struct conf *conf);
 
 /* The value of a key that is known, as text and as a number (true is 1). */

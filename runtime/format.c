@@ -1,7 +1,6 @@
 /* format: how a log line looks; compiled once, used for each line. */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -2,7 +2,6 @@
  * user code, so that it answers while a hook is stuck. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,10 +16,10 @@
 #include <unistd.h>
 
 #include "guard.h"
-#include "log.h"
 #include "loop.h"
+#include "part.h"
+#include "status.h"
 #include "thread.h"
-#include "trace.h"
 #include "watch.h"
 
 enum { CLIENTS = 32, REQUEST_SIZE = 64 };
@@ -50,16 +49,11 @@ static bool reload_wanted;
 static unsigned reloads_begun;
 
 /* What other threads tell the guard. */
-static atomic_uint reloads_done, figures_told;
+static atomic_uint told[GUARD_NEWS];
 static _Atomic int64_t force_at = INT64_MAX;
 static atomic_int force_status;
 static _Atomic double reload_wait = 10;
 static atomic_bool stopping;
-static struct {
-    pthread_mutex_t lock;
-    int code;
-    char text[WHY_SIZE * 4];
-} verdict = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void
 guard_wake(void) {
@@ -69,11 +63,12 @@ guard_wake(void) {
 
 static sigset_t
 own_signals(void) {
-    static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     sigset_t set;
     sigemptyset(&set);
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-        sigaddset(&set, taken[i]);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     return set;
 }
 
@@ -130,7 +125,7 @@ answer(struct client *client, int code, const char *text) {
 
 static void
 answer_status(struct client *client, bool stale) {
-    char *text = duty->status(client->form, stale);
+    char *text = status_render(client->form, stale);
     if (text && *text)
         text[strlen(text) - 1] = '\0';
     answer(client, text ? 0 : 2,
@@ -158,7 +153,7 @@ request_status(struct client *client) {
     const char *space = strchr(client->request, ' ');
     client->form = space ? space + 1 : "";
     client->wait = FIGURES;
-    client->pass = figures_told + 1;
+    client->pass = told[GUARD_FIGURES] + 1;
     client->deadline = loop_now() + LOOP_ANSWERS_MS * MILLI;
     duty->ask();
 }
@@ -168,6 +163,19 @@ request_state(struct client *client) {
     char text[64];
     duty->state(text, sizeof text);
     answer(client, 0, text);
+}
+
+static void
+request_of_part(struct client *client) {
+    enum part_answer done = part_request(client->request, client->fd);
+    if (done == PART_TAKEN)
+        client->wait = NOBODY;
+    else if (done == PART_RELOADS)
+        request_reload(client);
+    else
+        answer(client, 2,
+               SVR_PROJECT ": no part of this server does that (tiny-new "
+                           "--list names them)");
 }
 
 /* What may stand in a request, one line of words; the first is its name. */
@@ -200,7 +208,7 @@ read_request(struct client *client) {
                 return;
             }
         }
-        answer(client, 2, "unknown request");
+        request_of_part(client);
     } else if (got <= 0) {
         drop(client);
     } else if (client->used == REQUEST_SIZE) {
@@ -230,10 +238,10 @@ look_after(struct client *client, int64_t now) {
     bool late = now >= client->deadline;
     switch (client->wait) {
     case VERDICT:
-        if ((int)(reloads_done - client->pass) >= 0) {
-            pthread_mutex_lock(&verdict.lock);
-            answer(client, verdict.code, verdict.text);
-            pthread_mutex_unlock(&verdict.lock);
+        if ((int)(told[GUARD_VERDICT] - client->pass) >= 0) {
+            char text[STATUS_TEXT];
+            int code = status_verdict(text);
+            answer(client, code, text);
         } else if (late) {
             answer(client, 4,
                    "pending: the server is busy; it reloads when the present "
@@ -241,7 +249,7 @@ look_after(struct client *client, int64_t now) {
         }
         break;
     case FIGURES:
-        if ((int)(figures_told - client->pass) >= 0)
+        if ((int)(told[GUARD_FIGURES] - client->pass) >= 0)
             answer_status(client, false);
         else if (late)
             answer_status(client, true);
@@ -294,7 +302,7 @@ work(void) {
         if (clients[i].wait != NOBODY && clients[i].deadline < next)
             next = clients[i].deadline;
     }
-    if (reload_wanted && reloads_begun == reloads_done) {
+    if (reload_wanted && reloads_begun == told[GUARD_VERDICT]) {
         reload_wanted = false;
         reloads_begun++;
         duty->reload();
@@ -305,7 +313,6 @@ work(void) {
 static void *
 watch(void *unused) {
     (void)unused;
-    trace_prepare();
     while (!stopping) {
         struct pollfd polls[3 + CLIENTS] = {{.fd = signals, .events = POLLIN},
                                             {.fd = bell, .events = POLLIN},
@@ -383,18 +390,8 @@ guard_arm(double seconds, int status) {
 }
 
 void
-guard_verdict(int code, const char *text) {
-    pthread_mutex_lock(&verdict.lock);
-    verdict.code = code;
-    snprintf(verdict.text, sizeof verdict.text, "%s", text);
-    pthread_mutex_unlock(&verdict.lock);
-    reloads_done++;
-    guard_wake();
-}
-
-void
-guard_figures(void) {
-    figures_told++;
+guard_tell(enum guard_news news) {
+    told[news]++;
     guard_wake();
 }
 

@@ -3,17 +3,14 @@
 #ifndef GUARD_H
 #define GUARD_H
 
-#include <stdbool.h>
-
 #include "why.h"
 
 /* What the guard asks of the server. All return at once. */
 struct guard_duty {
     void (*close)(void);  /* begin a safe close */
-    void (*reload)(void); /* begin a reload; it ends with guard_verdict */
+    void (*reload)(void); /* begin a reload; it ends with guard_tell */
     void (*forced)(void); /* the close took too long: last words */
-    void (*ask)(void);    /* let the loop tell its figures: guard_figures */
-    char *(*status)(const char *form, bool stale); /* malloc'd */
+    void (*ask)(void);    /* let the loop tell its figures: guard_tell */
     void (*state)(char *text, int size); /* for a checker: size, version */
 };
 
@@ -33,11 +30,10 @@ void guard_arm(double seconds, int status);
 /* guard_wake makes it judge the loop (watch.h). */
 void guard_wake(void);
 
-/* guard_verdict ends a reload: 0 applied, 1 rejected, and the line to show. */
-void guard_verdict(int code, const char *text);
-
-/* guard_figures: the loop has told its figures. */
-void guard_figures(void);
+/* guard_tell: the verdict on a reload stands in the status, or the loop's
+ * figures do. */
+enum guard_news { GUARD_VERDICT, GUARD_FIGURES, GUARD_NEWS };
+void guard_tell(enum guard_news news);
 
 /* guard_stop tells those who wait for the close, and ends the thread. */
 void guard_stop(const char *text);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,9 +36,10 @@ handler_copy(int dir, struct handler *handler, char path[48],
     int result = 0;
     snprintf(path, 48, "run/handler.%u.so", handler->copy);
     unlinkat(dir, path, 0);
-    int from = openat(dir, "build/handler.so", O_RDONLY | O_CLOEXEC);
+    int from = openat(dir, handler->source->code, O_RDONLY | O_CLOEXEC);
     if (from < 0)
-        return why(reason, "build/handler.so: %s (run make)", strerror(errno));
+        return why(reason, "%s: %s (run make)", handler->source->code,
+                   strerror(errno));
     int to = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (to < 0 || copy_bytes(from, to, &sum) < 0)
         result = why(reason, "copy to %s: %s", path, strerror(errno));

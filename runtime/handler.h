@@ -2,14 +2,14 @@
 #ifndef HANDLER_H
 #define HANDLER_H
 
-#include "svr.h"
-#include "why.h"
+#include "part.h"
 
 enum { HANDLER_KEPT = 16, HANDLER_ID_SIZE = 17 };
 
 /* A generation of the user's code. */
 struct handler {
     unsigned generation;
+    const struct source *source;
     unsigned copy; /* the number of its private copy */
     void *code;
     const struct svr_handler *table;
@@ -17,7 +17,7 @@ struct handler {
     bool pinned;
 };
 
-/* handler_copy copies build/handler.so to run/handler.COPY.so: a name that
+/* handler_copy copies the source's code to run/handler.COPY.so: a name that
  * never was, since the loader gives the old code for a name that it knows. Sets
  * the build id; writes the path, for handler_load. */
 int handler_copy(int dir, struct handler *handler, char path[48],

@@ -60,11 +60,6 @@ json_string(char *to, size_t room, const char *text) {
 
 void
 json_print(FILE *out, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    char character[8];
-    int taken;
-    fputc('"', out);
-    for (; *s; s += taken)
-        fwrite(character, 1, escape(s, character, &taken), out);
-    fputc('"', out);
+    char quoted[8192];
+    fwrite(quoted, 1, json_string(quoted, sizeof quoted, text), out);
 }

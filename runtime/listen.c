@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +11,11 @@
 
 #include "listen.h"
 
-enum { FIRST_HANDED = 3, BACKLOG = 4096 };
+enum { FIRST_HANDED = 3, HANDED = 64, BACKLOG = 4096 };
+
+/* What systemd, or the server before a restart, handed over to this process
+ * (sd_listen_fds(3)), and nobody took yet. */
+static int handed[HANDED], handed_count;
 
 /* An address of any family, and its length. */
 struct place {
@@ -59,7 +62,7 @@ unix_address(int dir, const char *path, struct place *place) {
     return 0;
 }
 
-/* Whether systemd's socket is the one that is wanted. */
+/* Whether a socket is the one that is wanted. */
 static bool
 is_at(int fd, const struct place *place, const char *path) {
     struct place own = {.size = sizeof own.address};
@@ -74,16 +77,39 @@ is_at(int fd, const struct place *place, const char *path) {
     return length >= tail && strcmp(local->sun_path + length - tail, path) == 0;
 }
 
-/* Looks for it among the descriptors that systemd handed over to this process
- * (sd_listen_fds(3)). */
-static int
-handed_over(const struct place *place, const char *path) {
+bool
+listen_socket(int fd) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+    return listens;
+}
+
+void
+listen_find(void) {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    if (!pid || !count || atoi(pid) != getpid())
-        return -1;
-    for (int fd = FIRST_HANDED; fd < FIRST_HANDED + atoi(count); fd++) {
+    int end = FIRST_HANDED;
+    if (pid && count && atoi(pid) == getpid())
+        end += atoi(count);
+    for (int fd = FIRST_HANDED; fd < end && handed_count < HANDED; fd++)
+        if (listen_socket(fd))
+            handed[handed_count++] = fd;
+}
+
+void
+listen_drop_rest(void) {
+    while (handed_count > 0)
+        close(handed[--handed_count]);
+}
+
+/* Takes the one that is wanted, if it was handed over. */
+static int
+take(const struct place *place, const char *path) {
+    for (int i = 0; i < handed_count; i++) {
+        int fd = handed[i];
         if (!is_at(fd, place, path))
             continue;
+        handed[i] = handed[--handed_count];
         fcntl(fd, F_SETFD, FD_CLOEXEC);
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
         return fd;
@@ -113,7 +139,7 @@ listen_open(int dir, const char *address, char reason[WHY_SIZE]) {
                    "%.200s: no address; needs HOST:PORT, [HOST]:PORT, :PORT "
                    "in numbers, or a path of at most 107 bytes with a slash",
                    address);
-    int fd = handed_over(&place, address);
+    int fd = take(&place, address);
     if (fd >= 0)
         return fd;
     if (local)

@@ -14,7 +14,7 @@
 
 #include "format.h"
 #include "log.h"
-#include "rotate.h"
+#include "part.h"
 #include "syslogger.h"
 
 enum { CONSOLE, SYSLOG, FILE_LOG, SINKS, NOBODY = -1 };
@@ -29,40 +29,11 @@ struct log {
     struct sink sinks[SINKS];
     char *sources[SINKS]; /* of the formats, which point there */
 
+    const struct conf *conf;
     char *path; /* of the file, NULL when it is off */
     int file;   /* -1: it cannot be opened, for the reason `error` */
     int error;
-    char rotate; /* D, H, M or 0 */
-    int keep;
-    char period[ROTATE_SIZE]; /* of what is in the file */
-    time_t checked;           /* when the file was last looked after */
-};
-
-/* The sinks' rows, in use before any configuration too. Lines and losses are
- * counted over all sets. */
-static int write_console(const struct log *log, enum svr_level level,
-                         const char *line, size_t length);
-static int write_syslog(const struct log *log, enum svr_level level,
-                        const char *line, size_t length);
-static int write_file(const struct log *log, enum svr_level level,
-                      const char *line, size_t length);
-static struct {
-    const char *key;
-    const char *where; /* the reason's beginning */
-    /* Writes one line, never waiting for a reader. Returns 0 or the error. */
-    int (*write)(const struct log *log, enum svr_level level, const char *line,
-                 size_t length);
-    bool later; /* the row's own thread tells what became of a line */
-    _Atomic uint64_t lines, lost;
-    _Atomic uint64_t outage; /* lines lost since it began; 0 when there is none,
-                                else one more */
-} rows[SINKS] = {
-    [CONSOLE] = {.key = "log.console", .where = "", .write = write_console},
-    [SYSLOG] = {.key = "log.syslog",
-                .where = "/dev/log: ",
-                .write = write_syslog,
-                .later = true},
-    [FILE_LOG] = {.key = "log.file_log", .where = "", .write = write_file},
+    time_t checked; /* when the file was last looked after */
 };
 
 enum svr_level svr_log_lowest = SVR_INFO;
@@ -70,58 +41,18 @@ static char server_name[48] = SVR_PROJECT;
 static int folder = AT_FDCWD;
 static bool journal; /* systemd reads the console: it wants "<N>" first */
 
-static struct log first = {
-    .sinks[CONSOLE] = {.on = true,
-                       .level = SVR_INFO,
-                       .format = {.count = 8,
-                                  .steps = {{PLACES, "<", 1},
-                                            {.place = LEVEL},
-                                            {PLACES, ": ", 2},
-                                            {.place = NAME},
-                                            {PLACES, "(", 1},
-                                            {.place = PROCESS},
-                                            {PLACES, ")> ", 3},
-                                            {.place = MESSAGE}}}},
-    .file = -1};
+static struct log first = {.sinks[CONSOLE] = {.on = true, .level = SVR_INFO},
+                           .file = -1};
 static struct log *in_use = &first;
 static pthread_rwlock_t in_use_lock = PTHREAD_RWLOCK_INITIALIZER;
 
-/* ---- Outages ---------------------------------------------------------- */
-
-/* The sink of which this thread is telling: its own lines do not go there. */
-static _Thread_local int telling = NOBODY;
-
-/* Counts what became of lines, and tells on the other sinks when an outage
- * begins and ends, with the number of lines that it cost. */
-static void
-count(int row, int error, unsigned lines, bool over) {
-    uint64_t outage = 0;
-    bool begins = false;
-    if (error) {
-        rows[row].lost += lines;
-        begins = atomic_fetch_add(&rows[row].outage, lines) == 0;
-        if (begins)
-            rows[row].outage++;
-    } else {
-        rows[row].lines += lines;
-        if (over && rows[row].outage)
-            outage = atomic_exchange(&rows[row].outage, 0);
-    }
-    int former = telling;
-    telling = row;
-    if (begins)
-        svr_warn("%s: lines are lost: %s%s", rows[row].key, rows[row].where,
-                 error == ENOBUFS ? "the queue is full" : strerror(error));
-    if (outage)
-        svr_warn("%s: works again, %ju lines were lost", rows[row].key,
-                 (uintmax_t)outage - 1);
-    telling = former;
-}
-
-/* What syslog's writer tells. An outage is over when nothing waits. */
-static void
-count_syslog(int error, unsigned lines, unsigned waiting) {
-    count(SYSLOG, error, lines, waiting == 0);
+/* How lines look before there is a configuration. */
+__attribute__((constructor)) static void
+begin(void) {
+    char reason[WHY_SIZE];
+    format_compile(&first.sinks[CONSOLE].format,
+                   "<%(levelname)s: %(name)s(%(process)d)> %(message)s",
+                   reason);
 }
 
 /* ---- Sinks ------------------------------------------------------------ */
@@ -162,6 +93,65 @@ write_file(const struct log *log, enum svr_level level, const char *line,
     return log->file < 0 ? log->error : write_all(log->file, line, length);
 }
 
+/* The sinks' rows, in use before any configuration too. Lines and losses are
+ * counted over all sets. */
+static struct {
+    const char *key;
+    const char *where; /* the reason's beginning */
+    /* Writes one line, never waiting for a reader. Returns 0 or the error. */
+    int (*write)(const struct log *log, enum svr_level level, const char *line,
+                 size_t length);
+    bool later; /* the row's own thread tells what became of a line */
+    _Atomic uint64_t lines, lost;
+    _Atomic uint64_t outage; /* lines lost since it began; 0 when there is none,
+                                else one more */
+} rows[SINKS] = {
+    [CONSOLE] = {.key = "log.console", .where = "", .write = write_console},
+    [SYSLOG] = {.key = "log.syslog",
+                .where = "/dev/log: ",
+                .write = write_syslog,
+                .later = true},
+    [FILE_LOG] = {.key = "log.file_log", .where = "", .write = write_file},
+};
+
+/* ---- Outages ---------------------------------------------------------- */
+
+/* The sink of which this thread is telling: its own lines do not go there. */
+static _Thread_local int telling = NOBODY;
+
+/* Counts what became of lines, and tells on the other sinks when an outage
+ * begins and ends, with the number of lines that it cost. */
+static void
+count(int row, int error, unsigned lines, bool over) {
+    uint64_t outage = 0;
+    bool begins = false;
+    if (error) {
+        rows[row].lost += lines;
+        begins = atomic_fetch_add(&rows[row].outage, lines) == 0;
+        if (begins)
+            rows[row].outage++;
+    } else {
+        rows[row].lines += lines;
+        if (over && rows[row].outage)
+            outage = atomic_exchange(&rows[row].outage, 0);
+    }
+    int former = telling;
+    telling = row;
+    if (begins)
+        svr_warn("%s: lines are lost: %s%s", rows[row].key, rows[row].where,
+                 error == ENOBUFS ? "the queue is full" : strerror(error));
+    if (outage)
+        svr_warn("%s: works again, %ju lines were lost", rows[row].key,
+                 (uintmax_t)outage - 1);
+    telling = former;
+}
+
+/* What syslog's writer tells. An outage is over when nothing waits. */
+static void
+count_syslog(int error, unsigned lines, unsigned waiting) {
+    count(SYSLOG, error, lines, waiting == 0);
+}
+
 /* ---- The file --------------------------------------------------------- */
 
 /* Opens the file; `dry` makes none, and tells only whether it could. */
@@ -180,43 +170,30 @@ open_path(int dir, const char *path, bool dry) {
                   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Opens the file and notes the period of what is in it. */
 static int
 open_file(struct log *log, int dir, bool dry) {
-    struct stat now;
     log->file = open_path(dir, log->path, dry);
     log->error = log->file < 0 ? errno : 0;
-    if (log->file < 0 || fstat(log->file, &now) < 0)
-        return -1;
-    rotate_period(log->rotate, now.st_size > 0 ? now.st_mtime : time(NULL),
-                  log->period);
-    return 0;
+    return log->file < 0 ? -1 : 0;
 }
 
-/* Once a second: opens the file anew when its name leads elsewhere, and gives
- * it its old name when its period is over. Returns 0, or why it keeps it. */
+/* Once a second: lets parts give the file another name, and opens it anew when
+ * its name leads elsewhere. */
 static int
-look_after_file(struct log *log, time_t now) {
+look_after_file(struct log *log, time_t now, char reason[WHY_SIZE]) {
     struct stat there, here;
-    char period[ROTATE_SIZE];
-    int error = 0;
     log->checked = now;
     if (!log->path)
         return 0;
+    int result = part_tell(PART_LOG_FILE, log->conf, log->path, reason);
     bool same = log->file >= 0 && fstat(log->file, &here) == 0 &&
                 fstatat(folder, log->path, &there, 0) == 0 &&
                 there.st_ino == here.st_ino && there.st_dev == here.st_dev;
-    rotate_period(log->rotate, now, period);
-    if (same && strcmp(period, log->period) == 0)
-        return 0;
-    if (same && S_ISREG(here.st_mode) && here.st_size > 0 &&
-        rotate_away(folder, log->path, log->period, log->keep) < 0)
-        error = errno;
-    if (log->file >= 0)
+    if (!same && log->file >= 0)
         close(log->file);
-    open_file(log, folder, false);
-    memcpy(log->period, period, sizeof period);
-    return error;
+    if (!same)
+        open_file(log, folder, false);
+    return result;
 }
 
 /* ---- Lines ------------------------------------------------------------ */
@@ -230,11 +207,11 @@ deliver(const struct event *event) {
     if (in_use->checked != event->now.tv_sec) {
         pthread_rwlock_unlock(&in_use_lock);
         pthread_rwlock_wrlock(&in_use_lock);
-        int error = look_after_file(in_use, event->now.tv_sec);
+        char reason[WHY_SIZE];
+        int result = look_after_file(in_use, event->now.tv_sec, reason);
         pthread_rwlock_unlock(&in_use_lock);
-        if (error)
-            svr_warn("%s: keeps its name: %s", rows[FILE_LOG].key,
-                     strerror(error));
+        if (result < 0)
+            svr_warn("%s: %s", rows[FILE_LOG].key, reason);
         pthread_rwlock_rdlock(&in_use_lock);
     }
     for (int i = 0; i < SINKS; i++) {
@@ -303,8 +280,6 @@ open_file_sink(int dir, const struct conf *conf, struct log *log, bool dry,
     if (!log->sinks[FILE_LOG].on)
         return 0;
     log->path = strdup(conf_text(conf, rows[FILE_LOG].key));
-    log->rotate = *conf_text(conf, "log.file_log.rotate");
-    log->keep = (int)conf_number(conf, "log.file_log.keep");
     if (open_file(log, dir, dry) == 0)
         return 0;
     why(because, "%.256s: %s", log->path, strerror(log->error));
@@ -320,6 +295,7 @@ log_open(int dir, const struct conf *conf, bool dry, char reason[WHY_SIZE]) {
         return NULL;
     }
     log->file = -1;
+    log->conf = conf;
     for (int i = 0; i < SINKS && result == 0; i++)
         result = open_sink(conf, log, i, reason);
     if (result == 0)

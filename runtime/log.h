@@ -8,8 +8,8 @@
 struct log;
 
 /* log_open opens all sinks of a configuration, beside those in use; relative
- * paths start at the folder `dir`; `dry` makes no file. Returns NULL with the
- * reason. */
+ * paths start at the folder `dir`; `conf` outlives them; `dry` makes no file.
+ * Returns NULL with the reason. */
 struct log *log_open(int dir, const struct conf *conf, bool dry,
                      char reason[WHY_SIZE]);
 

@@ -119,11 +119,11 @@ loop_wake(void) {
 }
 
 int
-loop_post(const char *name, void *arg) {
+loop_post(const char *name, svr_call *own, void *arg) {
     struct loop_post *post = malloc(sizeof *post);
     if (!post)
         return -1;
-    *post = (struct loop_post){NULL, name, arg};
+    *post = (struct loop_post){NULL, name, own, arg};
     pthread_mutex_lock(&posts_lock);
     *last_post = post;
     last_post = &post->next;

@@ -51,11 +51,12 @@ void loop_restore(struct loop_watch *saved);
 struct loop_post {
     struct loop_post *next;
     const char *name; /* of the callback */
+    svr_call *own;    /* not the handler's; or NULL */
     void *arg;
 };
 
 /* loop_post queues a call; any thread. -1: no memory. */
-int loop_post(const char *name, void *arg);
+int loop_post(const char *name, svr_call *own, void *arg);
 /* loop_posted takes all that is queued, in order; the caller frees each. */
 struct loop_post *loop_posted(void);
 

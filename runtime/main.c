@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@
 #include "client.h"
 #include "derive.h"
 #include "guard.h"
-#include "log.h"
+#include "listen.h"
+#include "lock.h"
 #include "part.h"
 #include "server.h"
 
@@ -26,50 +28,38 @@ open_folder(void) {
     return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Takes the lock that says, for as long as the process lives, who serves. */
-static int
-take_lock(int dir, char reason[WHY_SIZE]) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    mkdirat(dir, "run", 0755);
-    mkdirat(dir, "log", 0755);
-    int fd = openat(dir, "run/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return why(reason, "run/lock: %s", strerror(errno));
-    if (fcntl(fd, F_SETLK, &lock) == 0)
-        return 0;
-    int error = errno;
-    if (error != EAGAIN && error != EACCES)
-        return why(reason, "run/lock: %s", strerror(error));
-    fcntl(fd, F_GETLK, &lock);
-    return why(reason, "already running (pid %d)", (int)lock.l_pid);
-}
-
 /* Serves from start to end. Who waits on `report` hears how the start went: the
- * reason, or nothing but the end when all is well. */
+ * exit status for svr.sh, a digit, and a line. */
 static int
 serve(int report) {
     char reason[WHY_SIZE];
     int dir = open_folder(), status = SERVER_FAILED;
     guard_block_signals();
     mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
-    if (dir >= 0 && take_lock(dir, reason) == 0)
+    listen_find();
+    prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
+    if (dir >= 0 && lock_take(dir, reason) == 0)
         status = server_start(dir, reason);
     if (status != 0)
         svr_err("start failed: %s", reason);
     if (report >= 0) {
-        dprintf(report, "%s", status != 0 ? reason : "\n");
+        if (status != 0)
+            dprintf(report, "1" SVR_PROJECT ": start failed: %s\n", reason);
+        else
+            dprintf(report, "0" SVR_PROJECT ": started, pid %d\n",
+                    (int)getpid());
         close(report);
+        listen_drop_rest();
     }
     if (status == 0)
         status = server_run();
-    server_leave(status);
-    return status;
+    return server_leave(status);
 }
 
 static int
 command_run(int dir) {
     close(dir);
-    return serve(-1);
+    return serve(lock_report());
 }
 
 /* Frees a daemon of all that it was born with: session, terminal, files. */
@@ -97,13 +87,13 @@ report_start(int from, pid_t pid) {
     int status = 0;
     while ((got = read(from, text + used, sizeof text - 1 - used)) > 0)
         used += (size_t)got;
-    if (*text == '\n') {
-        printf(SVR_PROJECT ": started, pid %d\n", (int)pid);
+    if (*text == '0') {
+        fputs(text + 1, stdout);
         return 0;
     }
     waitpid(pid, &status, 0);
     if (*text)
-        fprintf(stderr, SVR_PROJECT ": start failed: %s\n", text);
+        fputs(text + 1, stderr);
     else
         fprintf(stderr,
                 SVR_PROJECT ": start failed: %s %d (see " CONSOLE_FILE ")\n",
@@ -115,7 +105,7 @@ report_start(int from, pid_t pid) {
 static int
 command_start(int dir) {
     int ends[2];
-    pid_t holder = client_holder(dir);
+    pid_t holder = lock_holder(dir);
     if (holder) {
         fprintf(stderr, SVR_PROJECT ": already running (pid %d)\n",
                 (int)holder);
@@ -137,7 +127,7 @@ command_start(int dir) {
 static int
 command_derive(int dir) {
     char reason[WHY_SIZE];
-    struct conf *conf = part_conf(dir, NULL, reason);
+    struct conf *conf = part_conf(dir, source_built.conf, NULL, reason);
     int result = conf ? derive_header(conf, stdout, reason) : -1;
     conf_free(conf);
     if (result < 0)
@@ -147,7 +137,7 @@ command_derive(int dir) {
 
 static int
 command_running(int dir) {
-    return client_holder(dir) ? 0 : CLIENT_NOT_RUNNING;
+    return lock_holder(dir) ? 0 : CLIENT_NOT_RUNNING;
 }
 
 static const struct {
@@ -159,6 +149,8 @@ static const struct {
     {.name = "run", .run = command_run},
     {.name = "reload", .request = "reload"},
     {.name = "close", .request = "close"},
+    {.name = "restart", .request = "restart"},
+    {.name = "rollback", .request = "rollback"},
     {.name = "status", .request = "status"},
     {.name = "status", .option = "--json", .request = "status --json"},
     {.name = "status", .option = "--metrics", .request = "status --metrics"},
@@ -171,7 +163,7 @@ int
 main(int argc, char *argv[]) {
     const char *name = argc > 1 ? argv[1] : "";
     const char *option = argc > 2 ? argv[2] : "";
-    if (strcmp(name, "--check") == 0 && argc == 6)
+    if (strcmp(name, "--check") == 0 && argc == 7)
         return check_main(argv + 2);
     int dir = open_folder();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {

@@ -1,6 +1,5 @@
 /* object: what a shared object's file tells before anybody loads it. */
 #define _GNU_SOURCE
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
@@ -125,9 +124,7 @@ static const ElfW(Ehdr) * map(int dir, const char *path, size_t *size) {
         *size = (size_t)file.st_size;
         head = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
     }
-    int error = errno;
     close(fd);
-    errno = error;
     return head == MAP_FAILED ? NULL : head;
 }
 

@@ -5,15 +5,20 @@
 
 enum { TABLES = 64 };
 
+int part_folder = -1;
+const struct source source_built = {"build/handler.so", "svr_conf"};
+
 struct conf *
-part_conf(int dir, const struct svr_key *keys, char reason[WHY_SIZE]) {
+part_conf(int dir, const char *file, const struct svr_key *keys,
+          char reason[WHY_SIZE]) {
     const struct svr_key *tables[TABLES + 2] = {NULL};
     size_t n = 0;
     for (const struct part *const *part = parts; *part && n < TABLES; part++)
         if ((*part)->keys)
             tables[n++] = (*part)->keys;
     tables[n] = keys;
-    struct conf *conf = conf_read(dir, tables, keys == NULL, reason);
+    struct conf *conf =
+        conf_read(dir, file, tables, keys ? CONF_NONE : CONF_OWN, reason);
     for (const struct part *const *part = parts; conf && *part; part++) {
         if ((*part)->check && (*part)->check(conf, reason) < 0) {
             conf_free(conf);
@@ -37,6 +42,24 @@ part_status(FILE *out) {
     for (const struct part *const *part = parts; *part; part++)
         if ((*part)->status)
             (*part)->status(out);
+}
+
+enum part_answer
+part_request(const char *line, int client) {
+    enum part_answer answer = PART_UNKNOWN;
+    for (const struct part *const *part = parts; *part && !answer; part++)
+        if ((*part)->request)
+            answer = (*part)->request(line, client);
+    return answer;
+}
+
+const struct source *
+part_source(void) {
+    const struct source *source = NULL;
+    for (const struct part *const *part = parts; *part && !source; part++)
+        if ((*part)->source)
+            source = (*part)->source();
+    return source ? source : &source_built;
 }
 
 const struct part *

@@ -22,7 +22,7 @@
 #include "watch.h"
 #include "world.h"
 
-enum { OPEN = -1, FORCED = 252, HUNG = 253 };
+enum { OPEN = -1, RESTART = -2, FORCED = 252, HUNG = 253 };
 enum { PAUSE_FIRST_MS = 10, PAUSE_LAST_MS = 1000 };
 #define MILLI    INT64_C(1000000)
 #define PID_FILE "run/" SVR_PROJECT ".pid"
@@ -44,15 +44,30 @@ hooks(void) {
 /* Begins the close; the bound first, then what could fail. */
 static void
 begin_close(int exit_code) {
-    int open = OPEN;
+    int open = OPEN, restart = RESTART;
     if (!atomic_compare_exchange_strong(&closing, &open, exit_code)) {
-        svr_info("close: closing already, exit_code = %d", open);
+        atomic_compare_exchange_strong(&closing, &restart, exit_code);
+        svr_info("close: closing already, exit_code = %d", closing);
         return;
     }
     guard_arm(close_delay, exit_code == HUNG ? HUNG : FORCED);
     status_state("closing");
-    svr_info("close: delay = %g, exit_code = %d", close_delay, exit_code);
+    svr_info("close: delay = %g, exit_code = %d%s", close_delay,
+             exit_code < 0 ? 0 : exit_code,
+             exit_code == RESTART ? ", then a restart" : "");
     loop_wake();
+}
+
+void
+server_restart(void) {
+    begin_close(RESTART);
+}
+
+/* Tells parts of the close, or of the end, and what follows. */
+static int
+tell_close(enum part_event event, char reason[WHY_SIZE]) {
+    return part_tell(event, world_conf(), closing == RESTART ? "restart" : NULL,
+                     reason);
 }
 
 int
@@ -76,7 +91,7 @@ handle(const char *where, int result) {
 int
 svr_post(svr_call *call, void *arg) {
     const char *name = handler_name(call);
-    return name ? loop_post(name, arg) : -1;
+    return name ? loop_post(name, NULL, arg) : -1;
 }
 
 /* A callback's place in the live table, or -1. */
@@ -227,18 +242,21 @@ run_timers(void) {
     }
 }
 
+void
+server_timer(struct timer timer) {
+    timer.next = TIMER_NO_NEXT;
+    timers_remove(timer.key);
+    if (timer.every || timer.at)
+        timers_add(&timer, now());
+}
+
 /* The summary is a timer like any other; a reload may change its kind. */
 static void
 plan_summary(char kind) {
     static char planned;
-    struct timer timer = {.key = "svr.summary",
-                          .own = summarize,
-                          .next = TIMER_NO_NEXT,
-                          .at = kind};
-    if (kind == planned)
-        return;
-    timers_remove(timer.key);
-    timers_add(&timer, now());
+    if (kind != planned)
+        server_timer(
+            (struct timer){.key = "svr.summary", .own = summarize, .at = kind});
     planned = kind;
 }
 
@@ -247,7 +265,8 @@ run_posts(void) {
     struct loop_post *post = loop_posted(), *next;
     for (; post; post = next) {
         watch_do(post->name);
-        int result = handler_call(post->name, post->arg);
+        int result = post->own ? post->own(post->arg)
+                               : handler_call(post->name, post->arg);
         if (result < 0 && result != HANDLER_GONE)
             handle(post->name, result);
         watch_do(NULL);
@@ -306,7 +325,7 @@ tell_figures(void) {
     fclose(out);
     status_figures(members);
     figures_wanted = false;
-    guard_figures();
+    guard_tell(GUARD_FIGURES);
 }
 
 static void
@@ -366,7 +385,7 @@ end(void) {
     if (world_waits())
         world_reject("the server is closing");
     run_posts();
-    part_tell(PART_CLOSE, world_conf(), NULL, reason);
+    tell_close(PART_CLOSE, reason);
     summarize(NULL);
     int result = watch_call("on_close", hooks()->on_close);
     if (result < 0)
@@ -444,25 +463,22 @@ static const struct guard_duty duty = {.close = close_by_request,
                                        .reload = begin_reload,
                                        .forced = forced,
                                        .ask = ask_figures,
-                                       .status = status_render,
                                        .state = world_state};
 
 static int
 write_pid(char reason[WHY_SIZE]) {
-    char text[16];
-    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
     int fd = openat(folder, PID_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
                     0644);
-    ssize_t written = fd < 0 ? -1 : write(fd, text, (size_t)length);
-    if (fd >= 0)
-        close(fd);
-    return written == length ? 0
-                             : why(reason, PID_FILE ": %s", strerror(errno));
+    int written = dprintf(fd, "%d\n", (int)getpid());
+    if (written < 0)
+        why(reason, PID_FILE ": %s", strerror(errno));
+    close(fd);
+    return written;
 }
 
 int
 server_start(int dir, char reason[WHY_SIZE]) {
-    folder = dir;
+    folder = part_folder = dir;
     int opened = world_open(dir, apply_conf, reason);
     if (opened < 0)
         return opened == WORLD_BAD_CONF ? SERVER_BAD_CONF : SERVER_FAILED;
@@ -484,12 +500,19 @@ server_start(int dir, char reason[WHY_SIZE]) {
     return 0;
 }
 
-void
+int
 server_leave(int status) {
-    char text[64];
-    snprintf(text, sizeof text, "closed: exit code %d", status);
+    char text[64], reason[WHY_SIZE];
+    snprintf(text, sizeof text, "closed: exit code %d",
+             status == RESTART ? 0 : status);
     guard_stop(text);
+    if (status == RESTART)
+        status = closing; /* a close came in between */
     unlinkat(folder, PID_FILE, 0);
     unlinkat(folder, "run/control", 0);
     log_drain();
+    if (tell_close(PART_END, reason) == 0)
+        return status;
+    svr_err("%s", reason);
+    return SERVER_FAILED;
 }

@@ -2,6 +2,7 @@
 #ifndef SERVER_H
 #define SERVER_H
 
+#include "timer.h"
 #include "why.h"
 
 /* server_start does all up to and with on_start, in the project's folder `dir`.
@@ -12,9 +13,17 @@ int server_start(int dir, char reason[WHY_SIZE]);
  */
 int server_run(void);
 
+/* server_timer sets a timer of the server's or a part's, anew where there is
+ * one: its key, `own`, and `at`, or `every` and `runs`; with neither it only
+ * goes. Loop thread. */
+void server_timer(struct timer timer);
+
+/* server_restart closes, and lets a part bring another program. Any thread. */
+void server_restart(void);
+
 /* server_leave removes what a running server shows in run/, and tells those who
- * wait for the end. */
-void server_leave(int status);
+ * wait for the end. Returns the exit status. */
+int server_leave(int status);
 
 enum { SERVER_FAILED = 1, SERVER_BAD_CONF = 78 };
 

@@ -57,6 +57,14 @@ status_reload(int verdict, const char *text) {
     pthread_mutex_unlock(&lock);
 }
 
+int
+status_verdict(char text[STATUS_TEXT]) {
+    pthread_mutex_lock(&lock);
+    memcpy(text, now.events[STATUS_RELOAD].text, STATUS_TEXT);
+    pthread_mutex_unlock(&lock);
+    return strncmp(text, "rejected", strlen("rejected")) == 0;
+}
+
 void
 status_figures(char *json) {
     pthread_mutex_lock(&lock);

@@ -22,8 +22,11 @@ void status_state(const char *state);
 /* A swap, and the keys whose change waits for a restart ("" = none). */
 void status_generation(unsigned generation, const char *build_id,
                        const char *pending);
-/* How a reload ended. */
+/* How a reload ended: 0 applied, 1 rejected, and the line to show. The last one
+ * is there to be read. */
+enum { STATUS_TEXT = 2048 };
 void status_reload(int verdict, const char *text);
+int status_verdict(char text[STATUS_TEXT]);
 
 /* How often the loop turned, timers ran, and came too late for a tick. */
 extern struct status_loop { _Atomic int64_t turns, ticks, late; } status_loop;
@@ -40,7 +43,7 @@ struct status {
     char build_id[24], pending[256];
     struct {
         time_t time;
-        char text[1024];
+        char text[STATUS_TEXT];
     } events[STATUS_EVENTS];
 };
 

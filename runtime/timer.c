@@ -261,8 +261,3 @@ timers_restore(struct timers *saved) {
     free(all);
     all = saved;
 }
-
-void
-timers_drop(struct timers *saved) {
-    free(saved);
-}

@@ -58,9 +58,8 @@ void timers_set_clock(struct timers_now now);
 struct timer *timers_at(uint32_t i);
 
 /* timers_save returns a copy of all, NULL when memory is short; timers_restore
- * puts it back; timers_drop forgets it. */
+ * puts it back; free(3) forgets it. */
 struct timers *timers_save(void);
 void timers_restore(struct timers *saved);
-void timers_drop(struct timers *saved);
 
 #endif

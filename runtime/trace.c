@@ -9,12 +9,6 @@
 #include "object.h"
 #include "trace.h"
 
-void
-trace_prepare(void) {
-    void *frames[TRACE_DEPTH];
-    trace_take(frames);
-}
-
 int
 trace_take(void *frames[TRACE_DEPTH]) {
     void *all[TRACE_DEPTH + 1];

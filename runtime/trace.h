@@ -6,12 +6,9 @@
 
 enum { TRACE_DEPTH = 24 };
 
-/* trace_prepare loads what backtrace(3) needs, so that a later call takes no
- * memory and no time. */
-void trace_prepare(void);
-
 /* trace_take notes the calls that led here, the caller first; returns how many.
- * Any thread, in a signal's handler too. */
+ * Any thread; in a signal's handler too, once it was called elsewhere, since
+ * the first call loads what it needs. */
 int trace_take(void *frames[TRACE_DEPTH]);
 
 /* trace_text writes "inner+0x1c < outer+0x8 < ..." without the first `skip`; a

@@ -23,9 +23,15 @@
 #include "watch.h"
 #include "world.h"
 
+/* What a generation brings, but for its code. */
+struct world {
+    struct conf *conf;
+    void *conf_values; /* the user's struct svr_conf */
+    struct log *log;
+};
+
 static int folder;
-static struct conf *conf;
-static void *conf_values;  /* the user's struct svr_conf */
+static struct world now;
 static struct conf *first; /* of the start, for what waits for a restart */
 static void (*applied)(const struct conf *conf);
 
@@ -43,13 +49,6 @@ hooks(void) {
     return handler_live()->table;
 }
 
-/* All that the new generation brings. */
-struct world {
-    struct conf *conf;
-    void *conf_values;
-    struct log *log;
-};
-
 void *
 svr_state(void) {
     return hooks()->state_size ? state : NULL;
@@ -57,12 +56,13 @@ svr_state(void) {
 
 const struct svr_conf *
 svr_conf(void) {
-    return conf_values;
+    return now.conf_values;
 }
 
 /* Tells all values in force, but no secret. */
 void
 world_log_conf(void) {
+    const struct conf *conf = now.conf;
     if (!conf_number(conf, "svr.log_conf_on_reload"))
         return;
     for (size_t i = 0; i < conf->count; i++)
@@ -78,21 +78,24 @@ world_reject(const char *reason) {
              handler_live()->generation);
     svr_warn("%s", text);
     status_reload(1, text);
-    guard_verdict(1, text);
+    guard_tell(GUARD_VERDICT);
 }
 
 /* Does what takes time, beside the loop: copy and check. */
 static void *
 prepare(void *unused) {
     char reason[WHY_SIZE];
-    struct check_state now = {.running = true,
-                              .size = hooks()->state_size,
-                              .version = hooks()->state_version};
-    (void)unused;
     candidate = (struct handler){.generation = handler_live()->generation + 1,
+                                 .source = part_source(),
                                  .copy = ++copies};
+    struct check now = {.source = {candidate_path, candidate.source->conf},
+                        .running = true,
+                        .size = hooks()->state_size,
+                        .version = hooks()->state_version};
+    (void)unused;
     if (handler_copy(folder, &candidate, candidate_path, reason) < 0 ||
-        check_run(folder, candidate_path, now, reason) < 0) {
+        part_tell(PART_CANDIDATE, NULL, candidate.source->code, reason) < 0 ||
+        check_run(folder, now, reason) < 0) {
         handler_drop(folder, &candidate);
         world_reject(reason);
         return NULL;
@@ -110,7 +113,8 @@ load(struct world *new, char reason[WHY_SIZE]) {
     *new = (struct world){NULL, NULL, NULL};
     if (handler_load(folder, candidate_path, &candidate, reason) < 0)
         return -1;
-    new->conf = part_conf(folder, candidate.table->keys, reason);
+    new->conf = part_conf(folder, candidate.source->conf, candidate.table->keys,
+                          reason);
     if (!new->conf)
         return -1;
     new->conf_values = calloc(1, candidate.table->conf_size + 1);
@@ -131,12 +135,11 @@ unload(struct world *world) {
 /* Puts a world in use and takes the former one. */
 static void
 swap(struct world *world) {
-    struct world former = {conf, conf_values, NULL};
-    conf = world->conf;
-    conf_values = world->conf_values;
-    former.log = log_use(world->log);
+    struct world former = now;
+    now = *world;
+    former.log = log_use(now.log);
     *world = former;
-    applied(conf);
+    applied(now.conf);
 }
 
 /* Binds the timers to new code by name; one whose function is gone stays
@@ -227,7 +230,7 @@ enter(const struct svr_handler *old, const struct svr_handler *new,
     if (!copy || !saved || !watches) {
         free(copy);
         free(watches);
-        timers_drop(saved);
+        free(saved);
         return why(reason, "no memory for a copy of the state");
     }
     memcpy(copy, state, old->state_size);
@@ -242,7 +245,7 @@ enter(const struct svr_handler *old, const struct svr_handler *new,
         timers_restore(saved);
         loop_restore(watches);
     } else {
-        timers_drop(saved);
+        free(saved);
         free(watches);
     }
     fault_forget();
@@ -254,8 +257,8 @@ enter(const struct svr_handler *old, const struct svr_handler *new,
 static void
 announce(const struct conf *former, int64_t pause) {
     char names[WHY_SIZE], text[WHY_SIZE * 4], pending[WHY_SIZE];
-    int changed = conf_changes(conf, former, false, names);
-    int waits = conf_changes(conf, first, true, pending);
+    int changed = conf_changes(now.conf, former, false, names);
+    int waits = conf_changes(now.conf, first, true, pending);
     int64_t tenths = (pause + 50000) / 100000; /* of a millisecond */
     snprintf(text, sizeof text,
              "reloaded: generation %u, %d key%s changed%s%s%s, pause %d.%d ms"
@@ -268,7 +271,7 @@ announce(const struct conf *former, int64_t pause) {
     status_reload(0, text);
     svr_info("%s (build %s)", text, candidate.build_id);
     world_log_conf();
-    guard_verdict(0, text);
+    guard_tell(GUARD_VERDICT);
 }
 
 /* Takes the candidate: all that can fail, then the swap. */
@@ -312,12 +315,12 @@ bool
 world_take(void) {
     char reason[WHY_SIZE];
     candidate_ready = false;
-    part_tell(PART_RELOAD, conf, NULL, reason);
+    part_tell(PART_RELOAD, now.conf, NULL, reason);
     handler_make_room(folder);
     bool taken = take(reason) == 0;
     if (!taken)
         world_reject(reason);
-    part_tell(PART_RELOADED, conf, taken ? NULL : reason, reason);
+    part_tell(PART_RELOADED, now.conf, taken ? NULL : reason, reason);
     return taken;
 }
 
@@ -338,10 +341,11 @@ load_first(char reason[WHY_SIZE]) {
     struct world world;
     char statics[WHY_SIZE];
     clear_copies();
-    first = part_conf(folder, NULL, reason);
+    candidate = (struct handler){
+        .generation = 1, .source = part_source(), .copy = ++copies};
+    first = part_conf(folder, candidate.source->conf, NULL, reason);
     if (!first)
         return WORLD_BAD_CONF;
-    candidate = (struct handler){.generation = 1, .copy = ++copies};
     if (handler_copy(folder, &candidate, candidate_path, reason) < 0 ||
         object_check(folder, candidate_path, statics, reason) < 0)
         return WORLD_FAILED;
@@ -369,7 +373,7 @@ world_state(char *text, int size) {
 
 const struct conf *
 world_conf(void) {
-    return conf;
+    return now.conf;
 }
 
 int

@@ -18,12 +18,13 @@ setup() {
     [ "$output" = "" ]
     command -v clang-format >/dev/null || skip "no clang-format"
     clang-format --dry-run -Werror runtime/*.[ch] parts/*.[ch] generator/*.[ch]
-    clang-format --style=file --dry-run -Werror templates/worker/*.[ch] templates/tcp/*.[ch]
+    clang-format --style=file --dry-run -Werror templates/*/*.[ch]
 }
 
 @test "each header compiles alone" {
     for header in runtime/*.h parts/*.h; do
-        "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -Iruntime -fsyntax-only -x c "$header"
+        printf '#include "%s"\ntypedef int alone;\n' "$PWD/$header" |
+            "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -Iruntime -fsyntax-only -x c -
     done
 }
 
@@ -79,6 +80,10 @@ setup() {
         cp -a "$PROJECT" "$BATS_TEST_TMPDIR/$compiler"
         make -s -C "$BATS_TEST_TMPDIR/$compiler" CC=$compiler
         make -s -C "$BATS_TEST_TMPDIR/$compiler" CC=$compiler CFLAGS=-O0
+        for template in tcp http; do
+            "$TINY_NEW" -q -t $template "$BATS_TEST_TMPDIR/$compiler-$template"
+            make -s -C "$BATS_TEST_TMPDIR/$compiler-$template" CC=$compiler
+        done
     done
 }
 

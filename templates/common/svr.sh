@@ -6,6 +6,11 @@ name=__NAME__
 self=$(readlink -f -- "$0")
 cd -- "$(dirname -- "$self")"
 server=build/$name
+# Who runs was perhaps built otherwise than what lies in build/ now: the program
+# that was started stays here, to talk to it.
+started=run/server
+client=$server
+[ ! -x $started ] || client=$started
 
 usage() {
     cat >&2 <<END
@@ -14,6 +19,9 @@ usage: ./svr.sh COMMAND
   run                   in the foreground, for supervisors and containers
   reload                build, then swap code, configuration and log sinks
   close                 close safely and wait for the end
+  restart               build, then become the new server: same process,
+                        listening sockets kept
+  rollback              back to the last good code and configuration
   status                what runs, since when, and how it goes;
                         --json and --metrics (OpenMetrics) for machines
   check                 would this code and configuration be accepted?
@@ -43,7 +51,7 @@ build() {
         reason='no compiler or no Makefile here'
     else
         # A mistake in svr_conf: the server says which, and remembers it.
-        "$server" --derive >/dev/null 2>&1 || "$server" reload || exit $?
+        "$client" --derive >/dev/null 2>&1 || "$client" "$command" || exit $?
         mkdir -p run
         (
             command -v flock >/dev/null && flock 9
@@ -66,8 +74,13 @@ need_server() {
     }
 }
 
+remember() {
+    mkdir -p run 2>/dev/null && ln -f "$server" $started 2>/dev/null ||
+        rm -f $started 2>/dev/null || true
+}
+
 running() {
-    [ -x "$server" ] && "$server" running
+    [ -x "$client" ] && "$client" running
 }
 
 command=${1:-}
@@ -76,15 +89,27 @@ command=${1:-}
 case $command in
 start | run)
     need_server 1
+    running || remember
     exec "$server" "$command"
     ;;
-reload)
+restart)
+    running || {
+        say 'not running, starting it'
+        need_server 1
+        remember
+        exec "$server" start
+    }
+    build
+    "$client" restart || exit 1
+    remember
+    ;;
+reload | rollback)
     running || {
         say 'not running'
         exit 3
     }
-    build
-    exec "$server" reload
+    [ "$command" = rollback ] || build
+    exec "$client" "$command"
     ;;
 close | status)
     [ $# -le 1 ] || [ "$2" = --json ] || [ "$2" = --metrics ] || usage
@@ -92,7 +117,7 @@ close | status)
         say 'not running'
         exit 3
     }
-    exec "$server" "$@"
+    exec "$client" "$@"
     ;;
 check)
     need_server 1

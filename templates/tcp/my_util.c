@@ -1,4 +1,5 @@
-/* my_util: the store, and what each command does with it. */
+/* my_util: the store, and what each command does with it. A pair is one piece
+ * of memory, "key\0value"; read as a string it is its key. */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <search.h>
@@ -8,80 +9,53 @@
 
 #include "my_util.h"
 
-struct item {
-    char *key, *value;
-};
-
 static int
-compare(const void *a, const void *b) {
-    const struct item *one = a, *other = b;
-    return strcmp(one->key, other->key);
-}
-
-static struct item *
-find(const struct store *store, char *key) {
-    struct item wanted = {key, NULL};
-    void *node = tfind(&wanted, &store->root, compare);
-    return node ? *(struct item **)node : NULL;
-}
-
-/* Adds a key without a value; NULL when memory is short. */
-static struct item *
-add(struct store *store, const char *key) {
-    struct item *item = calloc(1, sizeof *item);
-    if (item && (item->key = strdup(key)) &&
-        tsearch(item, &store->root, compare)) {
-        store->count++;
-        return item;
-    }
-    free(item ? item->key : NULL);
-    free(item);
-    return NULL;
+compare(const void *one, const void *other) {
+    return strcmp(one, other);
 }
 
 static const char *
-set(struct store *store, struct item *item, char *key, char *value) {
-    char *copy = strdup(value);
-    item = item || !copy ? item : add(store, key);
-    if (!item || !copy) {
-        free(copy);
+set(struct store *store, const char *key, const char *value) {
+    char *pair = malloc(strlen(key) + strlen(value) + 2);
+    char **node = pair ? (strcpy(stpcpy(pair, key) + 1, value),
+                          tsearch(pair, &store->root, compare))
+                       : NULL;
+    if (!node) {
+        free(pair);
         return "ERR out of memory";
     }
-    free(item->value);
-    item->value = copy;
+    if (*node == pair)
+        store->count++;
+    else
+        free(*node);
+    *node = pair;
     return "OK";
 }
 
 static const char *
-forget(struct store *store, struct item *item) {
-    if (!item)
-        return "0";
-    tdelete(item, &store->root, compare);
-    free(item->key);
-    free(item->value);
-    free(item);
+forget(struct store *store, char *pair) {
+    tdelete(pair, &store->root, compare);
+    free(pair);
     store->count--;
     return "1";
 }
 
 bool
 my_operation(struct store *store, char *line, char *answer, size_t size) {
+    const char *text = "ERR use SET key value, GET key, DEL key, COUNT or QUIT";
     const char *command = strsep(&line, " ");
-    char *key = line ? strsep(&line, " ") : NULL, *value = line;
-    struct item *item = key ? find(store, key) : NULL;
-    bool alone = !key, one_key = key && *key && !value;
-    if (strcmp(command, "QUIT") == 0 && alone)
-        return false;
-    if (strcmp(command, "COUNT") == 0 && alone)
-        snprintf(answer, size, "%" PRId64, store->count);
-    else if (strcmp(command, "SET") == 0 && key && *key && value)
-        snprintf(answer, size, "%s", set(store, item, key, value));
-    else if (strcmp(command, "GET") == 0 && one_key)
-        snprintf(answer, size, "%s", item ? item->value : "NIL");
-    else if (strcmp(command, "DEL") == 0 && one_key)
-        snprintf(answer, size, "%s", forget(store, item));
-    else
-        snprintf(answer, size,
-                 "ERR use SET key value, GET key, DEL key, COUNT or QUIT");
-    return true;
+    char *key = line ? strsep(&line, " ") : "", *value = line, count[24];
+    char **node = tfind(key, &store->root, compare);
+    snprintf(count, sizeof count, "%" PRId64, store->count);
+    if (*key && value && strcmp(command, "SET") == 0)
+        text = set(store, key, value);
+    else if (*key && !value && strcmp(command, "GET") == 0)
+        text = node ? *node + strlen(key) + 1 : "NIL";
+    else if (*key && !value && strcmp(command, "DEL") == 0)
+        text = node ? forget(store, *node) : "0";
+    else if (!*key && strcmp(command, "COUNT") == 0)
+        text = count;
+    bool quits = !*key && strcmp(command, "QUIT") == 0;
+    snprintf(answer, size, "%s%s", quits ? "" : text, quits ? "" : "\n");
+    return !quits;
 }

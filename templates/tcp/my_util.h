@@ -14,8 +14,8 @@ struct store {
 };
 
 /* my_operation does what a line says ("SET key value", "GET key", "DEL key",
- * "COUNT", "QUIT") and writes the answer without its newline; `line` is cut up.
- * Returns false when the client wants to go. */
+ * "COUNT", "QUIT") and writes the answer with its newline; `line` is cut up.
+ * Returns false, without an answer, when the client wants to go. */
 bool my_operation(struct store *store, char *line, char *answer, size_t size);
 
 #endif

@@ -1,0 +1,114 @@
+/* restart: ./svr.sh restart: a new server binary in place, sockets kept open
+ * by the protocol of sd_listen_fds(3). */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "listen.h"
+#include "lock.h"
+#include "loop.h"
+#include "server.h"
+#include "thread.h"
+
+#define BINARY "build/" SVR_PROJECT
+
+static int binary = -1;
+static atomic_int client = -1; /* who asked for the restart */
+static atomic_bool wanted;     /* by whoever takes it first */
+static _Atomic double delay;   /* svr.close.force_close_delay */
+
+static void
+refuse(const char *reason) {
+    svr_warn("restart: rejected: %s", reason);
+    dprintf(client, "1" SVR_PROJECT ": rejected: %s; the server goes on\n",
+            reason);
+    close(binary);
+    close(client);
+    client = -1;
+}
+
+/* The loop has come: nothing is in the way of the close. */
+static int
+begin(void *unused) {
+    if (atomic_exchange(&wanted, false))
+        server_restart();
+    return unused != NULL;
+}
+
+/* Tries the binary beside the loop, then waits for the loop; the end of the
+ * process ends the wait. */
+static void *
+prepare(void *unused) {
+    char path[64], reason[WHY_SIZE];
+    binary = openat(part_folder, BINARY, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), binary);
+    struct check check = {.program = path, .source = *part_source()};
+    int result = binary < 0 ? why(reason, BINARY ": %s", strerror(errno))
+                            : check_run(part_folder, check, reason);
+    wanted = result == 0;
+    if (wanted && loop_post("restart", begin, NULL) == 0)
+        poll(NULL, 0, (int)(delay * 1000));
+    if (result < 0 || atomic_exchange(&wanted, false))
+        refuse(result < 0 ? reason
+                          : "the loop is busy, it did not come to its close "
+                            "within svr.close.force_close_delay");
+    return unused;
+}
+
+static enum part_answer
+request(const char *line, int asker) {
+    int nobody = -1;
+    if (strcmp(line, "restart") != 0)
+        return PART_UNKNOWN;
+    if (!atomic_compare_exchange_strong(&client, &nobody, asker)) {
+        dprintf(asker, "1" SVR_PROJECT ": a restart is on its way already\n");
+        close(asker);
+    } else if (thread_start(NULL, prepare) != 0) {
+        refuse("no thread can be had");
+    }
+    return PART_TAKEN;
+}
+
+/* Lets the next program have the listening sockets, whatever the hooks do with
+ * theirs, and nothing else. */
+static void
+keep_sockets(void) {
+    int last = STDERR_FILENO;
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    for (int fd = getdtablesize(); fd-- > STDERR_FILENO + 1;) {
+        int kept = listen_socket(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
+        last = kept > last ? kept : last;
+    }
+    lock_leave("LISTEN_FDS", last - STDERR_FILENO);
+    lock_leave("LISTEN_PID", getpid());
+}
+
+/* Becomes the new binary. Returns when that fails. */
+static int
+become(char reason[WHY_SIZE]) {
+    lock_keep(client);
+    fflush(NULL);
+    if (fchdir(part_folder) == 0)
+        fexecve(binary, (char *[]){BINARY, "run", NULL}, environ);
+    dprintf(client, "1" SVR_PROJECT ": exec failed: %s; it has ended\n",
+            strerror(errno));
+    return why(reason, "restart: exec " BINARY ": %s", strerror(errno));
+}
+
+static int
+hear(enum part_event event, const struct conf *conf, const char *what,
+     char reason[WHY_SIZE]) {
+    if (event == PART_START || event == PART_RELOADED)
+        delay = conf_number(conf, "svr.close.force_close_delay");
+    if (event == PART_CLOSE && what)
+        keep_sockets();
+    return event == PART_END && what ? become(reason) : 0;
+}
+
+const struct part part_restart = {
+    .name = "restart", .hear = hear, .request = request};

@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# The template http: its pages, its connections over reloads and restarts.
+
+load helper
+
+setup_file() {
+    echo '#include <microhttpd.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 ||
+        skip "no libmicrohttpd-dev"
+    make_base --template http
+}
+
+# serve: a server on a free port.
+serve() {
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    set_key http.listen "\"127.0.0.1:$port\""
+    set_key log.syslog false
+    build
+    run_server
+    wait_line 5 'listening on'
+}
+
+# talk: a Python script with `connect()` and `get(connection, path)`.
+talk() {
+    {
+        cat <<END
+import http.client, socket, subprocess, sys, threading, time
+def connect():
+    c = http.client.HTTPConnection("127.0.0.1", $port, timeout=60)
+    c.connect()
+    return c
+def get(c, path, method="GET", body=None):
+    c.request(method, path, body)
+    answer = c.getresponse()
+    text = answer.read().decode()
+    assert not answer.will_close, (path, method)
+    return answer.status, text
+def svr(*words): return subprocess.run(["./svr.sh", *words], stdout=subprocess.PIPE, timeout=100).returncode
+END
+        cat
+    } >talk.py
+    timeout 300 python3 talk.py
+}
+
+@test "its own tests pass at once" {
+    run env -u MAKELEVEL make -s check
+    [ "$status" -eq 0 ]
+    [[ $output != *"# skip"* ]]
+}
+
+@test "pages, methods, and all in one connection" {
+    serve
+    talk <<'END'
+c = connect()
+local = c.sock
+assert get(c, "/") == (200, "1\n")
+assert get(c, "/") == (200, "2\n")
+assert get(c, "/healthz") == (200, "ok\n")
+assert get(c, "/nothing")[0] == 404
+assert get(c, "/", "POST", "x" * 100000)[0] == 405
+c.request("PUT", "/", "abc")
+answer = c.getresponse()
+answer.read()
+assert answer.getheader("Allow") == "GET, HEAD"
+c.request("HEAD", "/healthz")
+answer = c.getresponse()
+assert (answer.status, answer.read(), answer.getheader("Content-Length")) == (200, b"", "3")
+assert get(c, "/") == (200, "3\n")
+assert c.sock is local
+# Two requests in one packet: two answers, in their order.
+s = socket.create_connection(("127.0.0.1", c.port), timeout=60)
+s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+text = b""
+while part := s.recv(4096): text += part
+assert text.count(b"HTTP/1.1 200") == 2 and text.index(b"\r\n4\n") < text.index(b"\r\nok\n"), text
+# What is no HTTP harms nobody.
+s = socket.create_connection(("127.0.0.1", c.port), timeout=60)
+s.sendall(b"\0\1\2 nonsense\r\n\r\n")
+assert get(c, "/") == (200, "5\n")
+END
+}
+
+@test "/metrics is what promtool accepts, the page's own figure among it" {
+    command -v promtool >/dev/null || skip "no promtool"
+    serve
+    talk <<'END' >page
+c = connect()
+get(c, "/")
+print(get(c, "/metrics")[1], end="")
+END
+    grep -qx 'visits_total 1' page
+    grep -q '^svr_up 1' page
+    promtool check metrics <page
+}
+
+@test "a slow, a silent and a late connection are closed; a full house waits" {
+    set_key http.idle 1
+    set_key http.max_clients 3
+    serve
+    talk <<'END'
+s = socket.create_connection(("127.0.0.1", port := connect().port), timeout=60)
+s.sendall(b"GET / HT")
+begin = time.monotonic()
+while s.recv(4096): pass
+assert 0.5 < time.monotonic() - begin < 30
+full = [connect() for i in range(3)]
+for c in full: assert get(c, "/healthz")[0] == 200
+late = connect()
+assert get(late, "/healthz")[0] == 200 # as soon as one of the three is idle
+END
+}
+
+@test "new code answers in an old connection, with the counter; so does migrated state" {
+    serve
+    talk <<'END'
+import re
+c = connect()
+local = c.sock
+assert get(c, "/") == (200, "1\n")
+text = open("my_util.c").read()
+open("my_util.c", "w").write(text.replace('"ok\\n"', '"fine\\n"'))
+assert svr("reload") == 0
+assert get(c, "/healthz") == (200, "fine\n")
+assert get(c, "/") == (200, "2\n")
+code = open("my_server.c").read()
+code = code.replace("int64_t count, requests;", "int64_t requests, reads, count;", 1)
+code = code.replace("SVR_HANDLER(", """struct state_1 {
+    struct MHD_Daemon *http;
+    struct door *door;
+    char listen[128];
+    int64_t count, requests;
+};
+static int
+migrate(int version, const void *old, void *state) {
+    const struct state_1 *from = old;
+    struct state *to = state;
+    if (version != 1)
+        return SVR_FAILED;
+    to->http = from->http, to->door = from->door;
+    memcpy(to->listen, from->listen, sizeof to->listen);
+    to->count = from->count * 100, to->requests = from->requests;
+    return SVR_OK;
+}
+SVR_HANDLER(.migrate = migrate, """).replace(".state_version = 1", ".state_version = 2")
+open("my_server.c", "w").write(code)
+assert svr("reload") == 0
+assert get(c, "/") == (200, "201\n")
+assert get(connect(), "/") == (200, "202\n")
+assert c.sock is local
+END
+}
+
+@test "a restart refuses no client, close answers what was asked" {
+    serve
+    talk <<'END'
+done, failed, answered = threading.Event(), [], [0]
+def ask():
+    while not done.is_set():
+        try:
+            c = connect() # never refused
+        except OSError as e:
+            failed.append(repr(e))
+            return
+        try:
+            assert get(c, "/healthz") == (200, "ok\n")
+            answered[0] += 1
+        except (http.client.HTTPException, OSError): # cut by the restart
+            pass
+        c.close()
+clients = [threading.Thread(target=ask) for i in range(4)]
+for client in clients: client.start()
+for i in range(3):
+    before = answered[0]
+    assert svr("restart") == 0
+    while answered[0] < before + 20 and not failed: time.sleep(0.01)
+done.set()
+for client in clients: client.join()
+assert not failed, failed
+END
+    [ "$(count_lines 'listening on')" -eq 4 ]
+    talk <<'END'
+c = connect()
+c.request("GET", "/healthz") # asked, not yet read
+assert svr("close") == 0
+assert c.getresponse().read() == b"ok\n"
+END
+    [ "$(exit_status)" = 0 ]
+}
+
+@test "http.listen: a reload says that it waits; a taken address is said" {
+    serve
+    local first=$port
+    set_key http.listen '"127.0.0.1:1"'
+    bounded ./svr.sh reload
+    wait_line 5 'http.listen waits for ./svr.sh restart'
+    [ "$(python3 -c "import urllib.request as r; print(r.urlopen('http://127.0.0.1:$first/healthz').read().decode())")" = ok ]
+    cp -a . ../second
+    cd ../second
+    rm -rf run
+    set_key http.listen "\"127.0.0.1:$first\""
+    run bounded ./svr.sh start
+    [ "$status" -eq 1 ]
+    [[ $output == *"127.0.0.1:$first"*"in use"* ]]
+    cd "$P"
+}
