@@ -159,15 +159,13 @@ data_about(bool part, const char *name) {
     return about;
 }
 
-const char *
-data_word(const char *template, const char *label) {
-    static char word[256];
+void
+data_words(const char *template, const char *label, char words[WORDS_SIZE]) {
     char head[64];
-    size_t size, length = (size_t)snprintf(head, sizeof head, "\n%s: ", label);
+    size_t size, length = (size_t)snprintf(head, sizeof head, "\n%s:", label);
     char *text = data_read(data_path("templates/%s.txt", template), &size);
     const char *from = text ? strstr(text, head) : NULL;
-    snprintf(word, sizeof word, "%s", from ? from + length : "");
-    word[strcspn(word, "\n")] = '\0';
+    snprintf(words, WORDS_SIZE, "%s", from ? from + length : "");
+    words[strcspn(words, "\n")] = '\0';
     free(text);
-    return word;
 }

@@ -31,9 +31,12 @@ char **data_templates(void);
 /* data_about is the line that tells what a template or a part is. */
 char *data_about(bool part, const char *name);
 
-/* data_word reads a line "LABEL: WORDS" of templates/NAME.txt, "" when there is
- * none; valid until the next call. "parts" are those that the template cannot
- * do without, "libs" what its handler is linked with. */
-const char *data_word(const char *template, const char *label);
+/* data_words reads the line "LABEL: WORD…" of templates/NAME.txt, each word
+ * with its space before it; "" when there is none. "parts" are those that the
+ * template cannot do without, "libs" what its handler is linked with,
+ * "packages" Debian's names of those. */
+enum { WORDS_SIZE = 256 };
+void data_words(const char *template, const char *label,
+                char words[WORDS_SIZE]);
 
 #endif

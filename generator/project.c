@@ -144,6 +144,12 @@ add_pieces(struct template *all, size_t i) {
     return result;
 }
 
+/* The unit's type; a watchdog bites who does not feed it. */
+static const char notify[] =
+    "notify\n"
+    "# Above svr.timer.run_status_check_time_span: who hangs can say where.\n"
+    "WatchdogSec=90";
+
 /* Fills the templates. */
 static int
 fill(void) {
@@ -158,13 +164,14 @@ fill(void) {
         *c = *c == '-' ? '_' : *c;
     for (char *c = rows; *c; c++)
         *c = *c == '-' ? '_' : *c;
-    char libs[512];
-    const char *word = data_word(project->template, "libs");
-    snprintf(libs, sizeof libs, "%s%s", *word ? " " : "", word);
+    char libs[WORDS_SIZE], packages[WORDS_SIZE];
+    data_words(project->template, "libs", libs);
+    data_words(project->template, "packages", packages);
     const struct template_word words[] = {
         {"__NAME__", project->name},
         {"__LIBS__", libs},
-        {"__UNIT_TYPE__", strstr(rows, "&part_notify,") ? "notify" : "simple"},
+        {"__PACKAGES__", packages},
+        {"__UNIT_TYPE__", strstr(rows, "&part_notify,") ? notify : "simple"},
         {"__PART_DECLARATIONS__", declarations},
         {"__PART_ROWS__", rows},
         {NULL, NULL}};

@@ -12,9 +12,9 @@
 
 enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT };
 
-static const char *const practical[] = {"metrics", "notify",  "probation",
-                                        "report",  "restart", "rollback",
-                                        "rotate",  NULL};
+static const char *const practical[] = {"metrics",  "notify", "probation",
+                                        "reaper",   "report", "restart",
+                                        "rollback", "rotate", NULL};
 
 static void
 help(void) {
@@ -101,9 +101,12 @@ choose_parts(const char *with) {
 
 /* Keeps those parts that were asked for, or that the template needs. */
 static void
-keep_parts(char **all, const char *with, const char *needs) {
-    char **kept = all, wanted[1024];
+keep_parts(char **all, const char *with, const char *template) {
+    char **kept = all, wanted[1024], needs[WORDS_SIZE];
+    data_words(template, "parts", needs);
     snprintf(wanted, sizeof wanted, ",%s,%s,", with ? with : "", needs);
+    for (char *space = wanted; (space = strchr(space, ' '));)
+        *space = ',';
     for (; *all; all++) {
         char word[256];
         bool keep = false;
@@ -230,7 +233,7 @@ main(int argc, char *argv[]) {
     project.parts = choose_parts(with);
     if (!project.parts)
         return REFUSED;
-    keep_parts(project.parts, with, data_word(project.template, "parts"));
+    keep_parts(project.parts, with, project.template);
     project.arguments = arguments(&project);
     if (project_make(&project) < 0)
         return REFUSED;

@@ -4,12 +4,14 @@
 #   make          build/NAME and build/handler.so
 #   make debug    the same with sanitizers, until `make release`
 #   make check    your tests; exit 77 without bats
-#   make install prefix=/opt/NAME    the folder without sources, ready to run
+#   make install prefix=/opt/NAME user=NAME    the folder without sources, ready
+#                 to run; the user of the systemd unit owns run/ and log/ there
 #   make clean
 
 CFLAGS ?= -O2 -g
 WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Werror
 prefix ?= /opt/$(NAME)
+user ?= $(NAME)
 TARGET = $(DESTDIR)$(prefix)
 
 # The mode stays until it is changed, so that a reload's make keeps it.
@@ -102,9 +104,15 @@ install: all
 	fi
 	cp -R service/. '$(TARGET)/service'
 	for file in $(NAME).service.in logrotate; do \
-		sed 's|@FOLDER@|$(prefix)|g' service/$$file \
+		sed 's|@FOLDER@|$(prefix)|g; s|@USER@|$(user)|g' service/$$file \
 			> '$(TARGET)/service/'$${file%.in}; \
 	done
+	install -d '$(TARGET)/run' '$(TARGET)/log'
+	if test -z '$(DESTDIR)' && test "$$(id -u)" = 0; then \
+		chown '$(user)' '$(TARGET)/run' '$(TARGET)/log' || \
+		echo 'systemd needs the user $(user): useradd --system $(user),' \
+			'then make install again'; \
+	fi
 
 clean:
 	rm -rf build

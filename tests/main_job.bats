@@ -87,31 +87,3 @@ load helper
     done
     make -s
 }
-
-@test "a part is in the status, and does its work: notify" {
-    python3 - "$P" <<'END' &
-import socket, os, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind("notify.socket")
-s.settimeout(60)
-with open("notify.txt", "ab", 0) as out:
-    while True:
-        message = s.recv(4096)
-        out.write(message)
-        if b"STATUS" in message:
-            break
-END
-    listener=$!
-    wait_until 5 test -S notify.socket
-    export NOTIFY_SOCKET=notify.socket
-    run_server
-    wait_until 5 grep -q "^MAINPID=$server$" notify.txt
-    unset NOTIFY_SOCKET
-    bounded ./svr.sh reload
-    wait_until 5 grep -q RELOADING=1 notify.txt
-    [ "$(json notify.messages)" -ge 3 ]
-    bounded ./svr.sh close
-    wait_until 5 grep -q 'STATUS=lines' notify.txt
-    grep -q STOPPING=1 notify.txt
-    wait "$listener"
-}
