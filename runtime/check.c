@@ -21,18 +21,22 @@ enum { VERDICT_FD = 3, LIMIT_MS = 3000 };
 #define PASSED "passed:"
 #define FAILED "failed:"
 
-/* Starts the program in a group of its own; its descriptor VERDICT_FD is
- * `verdict`. It dies of what it does all the same with signals blocked. */
+/* Starts the program in a group of its own, with no signal blocked, so that it
+ * dies of what the server would; its descriptor VERDICT_FD is `verdict`. */
 static int
 start(int dir, int verdict, const char *program, char *const argv[],
       pid_t *pid) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addfchdir_np(&files, dir);
     posix_spawn_file_actions_adddup2(&files, verdict, VERDICT_FD);
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
     int error = posix_spawn(pid, program, &files, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);

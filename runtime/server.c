@@ -173,7 +173,7 @@ static int ready; /* what the present one is ready for */
 
 int
 svr_watch(int fd, int events, svr_call *call, void *arg) {
-    struct loop_watch watch = {events, index_of(call), arg, 0};
+    struct loop_watch watch = {events, index_of(call), NULL, arg, 0};
     const char *reason = NULL;
     if (watch.call < 0)
         reason = "its function is not among the handler's callbacks";
@@ -207,11 +207,13 @@ static void
 run_watches(void) {
     const struct loop_watch *watch;
     while (closing == OPEN && (watch = loop_ready(&ready))) {
-        const struct svr_callback *callback = &hooks()->callbacks[watch->call];
-        watch_do(callback->name);
-        int result = callback->call(watch->arg);
+        struct svr_callback callback = {"part", watch->own};
+        if (watch->call != LOOP_NO_CALL)
+            callback = hooks()->callbacks[watch->call];
+        watch_do(callback.name);
+        int result = (watch->own ? watch->own : callback.call)(watch->arg);
         if (result < 0)
-            handle(callback->name, result);
+            handle(callback.name, result);
         watch_do(NULL);
     }
 }

@@ -1,0 +1,15 @@
+#!/usr/bin/env bats
+# Reload torture, the short form; `make soak` runs the long one.
+
+torture() {
+    timeout -k 1 300 "$TINY_SRC/tests/torture" "$TINY_NEW" "$@" >&2
+}
+
+@test "tcp: 100 reloads, good and bad, 10,000 requests: none broken, refused or wrong; the state exact" {
+    torture tcp 100 10000
+}
+
+@test "http: the same, in connections that live on and in new ones" {
+    echo '#include <microhttpd.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 || skip "no libmicrohttpd-dev"
+    torture http 100 10000
+}
