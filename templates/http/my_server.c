@@ -14,6 +14,10 @@
 
 enum { LAST_WORDS_MS = 100, PAUSE_MS = 10 };
 
+/* For the heads of a request and its answer; the library clears it each time.
+ */
+static const size_t head_size = 8192;
+
 /* The library enters here, and goes on to the code that is live. It stays where
  * it is and as it is: code of an earlier generation looks into it. */
 struct door {
@@ -109,7 +113,8 @@ on_start(void) {
         MHD_USE_EPOLL | MHD_USE_TURBO, 0, NULL, NULL, enter, state->door,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)conf->http_max_clients, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)conf->http_idle, MHD_OPTION_END);
+        (unsigned)conf->http_idle, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        head_size, MHD_OPTION_END);
     if (!state->http)
         return svr_fail("MHD_start_daemon failed");
     snprintf(state->listen, sizeof state->listen, "%s", conf->http_listen);
