@@ -160,10 +160,14 @@ data_about(bool part, const char *name) {
 }
 
 void
-data_words(const char *template, const char *label, char words[WORDS_SIZE]) {
+data_words(bool part, const char *name, const char *label,
+           char words[WORDS_SIZE]) {
     char head[64];
-    size_t size, length = (size_t)snprintf(head, sizeof head, "\n%s:", label);
-    char *text = data_read(data_path("templates/%s.txt", template), &size);
+    size_t size, length = (size_t)snprintf(head, sizeof head,
+                                           part ? "\n * %s:" : "\n%s:", label);
+    char *text = data_read(part ? data_path("parts/%s.h", name)
+                                : data_path("templates/%s.txt", name),
+                           &size);
     const char *from = text ? strstr(text, head) : NULL;
     snprintf(words, WORDS_SIZE, "%s", from ? from + length : "");
     words[strcspn(words, "\n")] = '\0';

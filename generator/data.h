@@ -31,12 +31,13 @@ char **data_templates(void);
 /* data_about is the line that tells what a template or a part is. */
 char *data_about(bool part, const char *name);
 
-/* data_words reads the line "LABEL: WORD…" of templates/NAME.txt, each word
- * with its space before it; "" when there is none. "parts" are those that the
- * template cannot do without, "libs" what its handler is linked with,
- * "packages" Debian's names of those. */
+/* data_words reads the line "LABEL: WORD…" of templates/NAME.txt or, with
+ * " * " before it, of parts/NAME.h, each word with its space before it; "" when
+ * there is none. A template's "parts" are those that it cannot do without,
+ * "libs" what its handler is linked with, "packages" Debian's names of those; a
+ * part's "needs" are other parts. */
 enum { WORDS_SIZE = 256 };
-void data_words(const char *template, const char *label,
+void data_words(bool part, const char *name, const char *label,
                 char words[WORDS_SIZE]);
 
 #endif

@@ -165,8 +165,8 @@ fill(void) {
     for (char *c = rows; *c; c++)
         *c = *c == '-' ? '_' : *c;
     char libs[WORDS_SIZE], packages[WORDS_SIZE];
-    data_words(project->template, "libs", libs);
-    data_words(project->template, "packages", packages);
+    data_words(false, project->template, "libs", libs);
+    data_words(false, project->template, "packages", packages);
     const struct template_word words[] = {
         {"__NAME__", project->name},
         {"__LIBS__", libs},

@@ -11,10 +11,10 @@
 #include "project.h"
 
 enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT };
+enum { LIST_SIZE = 2048 };
 
-static const char *const practical[] = {"metrics",  "notify", "probation",
-                                        "reaper",   "report", "restart",
-                                        "rollback", "rotate", NULL};
+static const char practical[] =
+    "metrics notify probation reaper report restart rollback rotate";
 
 static void
 help(void) {
@@ -99,23 +99,38 @@ choose_parts(const char *with) {
     return chosen;
 }
 
-/* Keeps those parts that were asked for, or that the template needs. */
+/* Adds words to a list ",WORD,WORD,". */
+static void
+want(char list[LIST_SIZE], const char *words) {
+    size_t used = strlen(list);
+    snprintf(list + used, LIST_SIZE - used, "%s,", words);
+    for (char *space = list + used; (space = strchr(space, ' '));)
+        *space = ',';
+}
+
+static bool
+is_wanted(const char list[LIST_SIZE], const char *name) {
+    char word[256];
+    snprintf(word, sizeof word, ",%s,", name);
+    return strstr(list, ",all,") || strstr(list, word);
+}
+
+/* Keeps those parts that were asked for, or that the template or another part
+ * needs. */
 static void
 keep_parts(char **all, const char *with, const char *template) {
-    char **kept = all, wanted[1024], needs[WORDS_SIZE];
-    data_words(template, "parts", needs);
-    snprintf(wanted, sizeof wanted, ",%s,%s,", with ? with : "", needs);
-    for (char *space = wanted; (space = strchr(space, ' '));)
-        *space = ',';
-    for (; *all; all++) {
-        char word[256];
-        bool keep = false;
-        snprintf(word, sizeof word, ",%s,", *all);
-        for (const char *const *p = practical; !with && *p; p++)
-            keep |= strcmp(*p, *all) == 0;
-        if (keep || strstr(wanted, ",all,") || strstr(wanted, word))
-            *kept++ = *all;
+    char **kept = all, wanted[LIST_SIZE] = ",", needs[WORDS_SIZE];
+    data_words(false, template, "parts", needs);
+    want(wanted, needs);
+    want(wanted, with ? with : practical);
+    for (char **part = all; *part; part++) {
+        data_words(true, *part, "needs", needs);
+        if (*needs && is_wanted(wanted, *part))
+            want(wanted, needs);
     }
+    for (; *all; all++)
+        if (is_wanted(wanted, *all))
+            *kept++ = *all;
     *kept = NULL;
 }
 

@@ -31,10 +31,13 @@ part_conf(int dir, const char *file, const struct svr_key *keys,
 int
 part_tell(enum part_event event, const struct conf *conf, const char *text,
           char reason[WHY_SIZE]) {
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->hear && (*part)->hear(event, conf, text, reason) < 0)
-            return -1;
-    return 0;
+    int result = 0;
+    for (const struct part *const *part = parts; *part && result >= 0; part++) {
+        int heard =
+            (*part)->hear ? (*part)->hear(event, conf, text, reason) : 0;
+        result = heard < 0 || heard > result ? heard : result;
+    }
+    return result;
 }
 
 void

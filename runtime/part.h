@@ -10,7 +10,10 @@ struct status;
 
 /* What happens in a server's life, and what `text` is then. */
 enum part_event {
-    PART_START,     /* before on_start; a failure ends the start */
+    PART_START,     /* a failure ends the start; 1: the server is to wait, as
+                        standby, until somebody posts server_begin */
+    PART_WAIT,      /* it waits */
+    PART_BEGIN,     /* before on_start; a failure ends the start */
     PART_READY,     /* after on_start: the server serves */
     PART_RELOAD,    /* a reload begins to change things */
     PART_RELOADED,  /* it is over; text: why it was rejected, NULL: applied */
@@ -43,7 +46,8 @@ struct part {
     const struct svr_key *keys; /* its keys, "NAME.KEY"; the last has no name */
     /* Holds values against each other; -1 with the reason refuses them. */
     int (*check)(const struct conf *conf, char reason[WHY_SIZE]);
-    /* Returns 0, or -1 with the reason. `conf` is the one in force. */
+    /* Returns 0 (or what an event wants), or -1 with the reason. `conf` is the
+     * one in force. */
     int (*hear)(enum part_event event, const struct conf *conf,
                 const char *text, char reason[WHY_SIZE]);
     /* Writes its members of the status: `, "NAME": ...`. */
@@ -71,8 +75,8 @@ extern const struct part *const parts[];
 struct conf *part_conf(int dir, const char *file, const struct svr_key *keys,
                        char reason[WHY_SIZE]);
 
-/* part_tell tells all parts of an event. Returns 0, or -1 with the reason of
- * the first that failed. */
+/* part_tell tells all parts of an event. Returns the largest of their answers,
+ * or -1 with the reason of the first that failed. */
 int part_tell(enum part_event event, const struct conf *conf, const char *text,
               char reason[WHY_SIZE]);
 

@@ -30,6 +30,7 @@ enum { PAUSE_FIRST_MS = 10, PAUSE_LAST_MS = 1000 };
 static int folder;
 static _Atomic double close_delay = 10;
 
+static bool begun; /* on_start has succeeded */
 static int64_t run_at, run_pause;
 static atomic_int closing = OPEN; /* the exit status, once it is wanted */
 static atomic_bool figures_wanted;
@@ -291,7 +292,7 @@ apply_conf(const struct conf *conf) {
 static void
 reload(void) {
     bool ran = hooks()->run != NULL;
-    if (world_take() && !ran)
+    if (world_take(begun) && !ran)
         run_at = 0; /* new code may have a `run` where the old had none */
 }
 
@@ -338,7 +339,7 @@ ask_figures(void) {
 
 static void
 run(void) {
-    if (!hooks()->run) {
+    if (!begun || !hooks()->run) {
         run_at = INT64_MAX;
         return;
     }
@@ -359,8 +360,9 @@ static int
 summarize(void *unused) {
     char text[768] = "", counts[256], reason[WHY_SIZE];
     watch_do("get_summary");
-    int result =
-        hooks()->get_summary ? hooks()->get_summary(text, sizeof text) : 0;
+    int result = begun && hooks()->get_summary
+                     ? hooks()->get_summary(text, sizeof text)
+                     : 0;
     watch_do(NULL);
     if (result < 0) {
         handle("get_summary", result);
@@ -389,7 +391,7 @@ end(void) {
     run_posts();
     tell_close(PART_CLOSE, reason);
     summarize(NULL);
-    int result = watch_call("on_close", hooks()->on_close);
+    int result = watch_call("on_close", begun ? hooks()->on_close : NULL);
     if (result < 0)
         handle("on_close", result);
 }
@@ -478,6 +480,35 @@ write_pid(char reason[WHY_SIZE]) {
     return written;
 }
 
+/* Lets the hooks begin. */
+static int
+begin(char reason[WHY_SIZE]) {
+    if (part_tell(PART_BEGIN, world_conf(), NULL, reason) < 0)
+        return SERVER_FAILED;
+    int result = watch_call("on_start", hooks()->on_start);
+    if (result < 0) {
+        fault_describe("on_start", result, reason);
+        return SERVER_FAILED;
+    }
+    begun = true;
+    part_tell(PART_READY, world_conf(), NULL, reason);
+    if (closing == OPEN)
+        status_state("running");
+    return 0;
+}
+
+int
+server_begin(void *unused) {
+    char reason[WHY_SIZE];
+    if (closing == OPEN && begin(reason) != 0) {
+        svr_err("start failed: %s", reason);
+        begin_close(SERVER_FAILED);
+    }
+    run_at = 0;
+    (void)unused;
+    return 0;
+}
+
 int
 server_start(int dir, char reason[WHY_SIZE]) {
     folder = part_folder = dir;
@@ -489,16 +520,11 @@ server_start(int dir, char reason[WHY_SIZE]) {
         return SERVER_FAILED;
     status_state("starting");
     world_log_conf();
-    if (part_tell(PART_START, world_conf(), NULL, reason) < 0)
-        return SERVER_FAILED;
-    int result = watch_call("on_start", hooks()->on_start);
-    if (result < 0) {
-        fault_describe("on_start", result, reason);
-        return SERVER_FAILED;
-    }
-    part_tell(PART_READY, world_conf(), NULL, reason);
-    if (closing == OPEN)
-        status_state("running");
+    int result = part_tell(PART_START, world_conf(), NULL, reason);
+    if (result <= 0)
+        return result < 0 ? SERVER_FAILED : begin(reason);
+    status_state("standby");
+    part_tell(PART_WAIT, world_conf(), NULL, reason);
     return 0;
 }
 

@@ -18,6 +18,10 @@ int server_run(void);
  * goes. Loop thread. */
 void server_timer(struct timer timer);
 
+/* server_begin lets the hooks of a server begin that waits as standby; to be
+ * posted into the loop. Returns 0. */
+int server_begin(void *unused);
+
 /* server_restart closes, and lets a part bring another program. Any thread. */
 void server_restart(void);
 

@@ -222,7 +222,7 @@ migrate(const struct svr_handler *old, const struct svr_handler *new,
 /* Runs the new code's side of a reload; what it changed is put back when it
  * fails. */
 static int
-enter(const struct svr_handler *old, const struct svr_handler *new,
+enter(const struct svr_handler *old, const struct svr_handler *new, bool begun,
       char reason[WHY_SIZE]) {
     void *copy = malloc(old->state_size + 1);
     struct timers *saved = timers_save();
@@ -238,7 +238,8 @@ enter(const struct svr_handler *old, const struct svr_handler *new,
     int result = bind_watches(old, new, reason);
     if (result == 0)
         result = migrate(old, new, copy, reason);
-    if (result == 0 && (result = watch_call("on_reload", new->on_reload)) < 0)
+    int (*on_reload)(void) = begun ? new->on_reload : NULL;
+    if (result == 0 && (result = watch_call("on_reload", on_reload)) < 0)
         fault_describe("on_reload", result, reason);
     if (result < 0) {
         memcpy(state, copy, old->state_size);
@@ -276,7 +277,7 @@ announce(const struct conf *former, int64_t pause) {
 
 /* Takes the candidate: all that can fail, then the swap. */
 static int
-take(char reason[WHY_SIZE]) {
+take(bool begun, char reason[WHY_SIZE]) {
     struct world world;
     int64_t begin = loop_now();
     const struct svr_handler *old = hooks();
@@ -287,7 +288,7 @@ take(char reason[WHY_SIZE]) {
     }
     struct handler *former = handler_use(&candidate);
     swap(&world);
-    int result = enter(old, candidate.table, reason);
+    int result = enter(old, candidate.table, begun, reason);
     if (result == 0) {
         drop_unbound_timers();
         announce(world.conf, loop_now() - begin);
@@ -312,12 +313,12 @@ world_waits(void) {
 }
 
 bool
-world_take(void) {
+world_take(bool begun) {
     char reason[WHY_SIZE];
     candidate_ready = false;
     part_tell(PART_RELOAD, now.conf, NULL, reason);
     handler_make_room(folder);
-    bool taken = take(reason) == 0;
+    bool taken = take(begun, reason) == 0;
     if (!taken)
         world_reject(reason);
     part_tell(PART_RELOADED, now.conf, taken ? NULL : reason, reason);

@@ -21,10 +21,11 @@ void world_log_conf(void);
 /* world_prepare copies and checks a new generation, beside the loop, which it
  * wakes; world_waits tells whether there is one. world_take then takes it or
  * rejects it; all that can fail comes before the first step that cannot be
- * undone. Returns whether it was taken. Who waits hears the verdict. */
+ * undone; `begun`: the hooks have begun, so that on_reload is called. Returns
+ * whether it was taken. Who waits hears the verdict. */
 void world_prepare(void);
 bool world_waits(void);
-bool world_take(void);
+bool world_take(bool begun);
 
 /* world_reject ends a reload without taking anything. */
 void world_reject(const char *reason);

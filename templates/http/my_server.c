@@ -1,6 +1,7 @@
 /* my_server: your hooks, with libmicrohttpd between them and the network. They
  * all run on one thread, one at a time, so nothing here needs a lock. */
 #define _GNU_SOURCE
+#include <inttypes.h>
 #include <microhttpd.h> /* Debian: libmicrohttpd-dev */
 #include <poll.h>
 #include <stdio.h>
@@ -150,6 +151,24 @@ on_close(void) {
     return SVR_OK;
 }
 
+/* What the part checkpoint keeps for the next start, where it was chosen. */
+static int
+save(void *file) {
+    const struct state *state = svr_state();
+    fprintf(file, "%jd %jd\n", (intmax_t)state->count,
+            (intmax_t)state->requests);
+    return SVR_OK;
+}
+
+static int
+load(void *file) {
+    struct state *state = svr_state();
+    return fscanf(file, "%" SCNd64 "%" SCNd64, &state->count,
+                  &state->requests) == 2
+               ? SVR_OK
+               : svr_fail("two numbers were expected");
+}
+
 static int
 get_summary(char *text, size_t size) {
     const struct state *state = svr_state();
@@ -161,4 +180,5 @@ get_summary(char *text, size_t size) {
 SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .on_close = on_close,
             .get_summary = get_summary, .state_size = sizeof(struct state),
             .state_version = 1,
-            .callbacks = SVR_CALLBACKS(SVR_CALL(work), SVR_CALL(when)));
+            .callbacks = SVR_CALLBACKS(SVR_CALL(work), SVR_CALL(when),
+                                       SVR_CALL(save), SVR_CALL(load)));

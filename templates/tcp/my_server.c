@@ -192,6 +192,25 @@ on_close(void) {
     return SVR_OK;
 }
 
+/* What the part checkpoint keeps for the next start, where it was chosen. */
+static int
+save(void *file) {
+    const struct state *state = svr_state();
+    my_save(&state->store, file);
+    return SVR_OK;
+}
+
+static int
+load(void *file) {
+    struct state *state = svr_state();
+    char line[LINE_SIZE + 1], answer[LINE_SIZE];
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        my_operation(&state->store, line, answer, sizeof answer);
+    }
+    return SVR_OK;
+}
+
 static int
 get_summary(char *text, size_t size) {
     const struct state *state = svr_state();
@@ -205,4 +224,5 @@ SVR_HANDLER(.on_start = open_listener, .on_reload = open_listener,
             .on_close = on_close, .get_summary = get_summary,
             .state_size = sizeof(struct state), .state_version = 1,
             .callbacks = SVR_CALLBACKS(SVR_CALL(welcome), SVR_CALL(serve),
-                                       SVR_CALL(idle)));
+                                       SVR_CALL(idle), SVR_CALL(save),
+                                       SVR_CALL(load)));

@@ -59,3 +59,15 @@ my_operation(struct store *store, char *line, char *answer, size_t size) {
     snprintf(answer, size, "%s%s", quits ? "" : text, quits ? "" : "\n");
     return !quits;
 }
+
+static void
+write_pair(const void *node, VISIT visit, void *file) {
+    const char *pair = *(char *const *)node;
+    if (visit == postorder || visit == leaf)
+        fprintf(file, "SET %s %s\n", pair, pair + strlen(pair) + 1);
+}
+
+void
+my_save(const struct store *store, FILE *file) {
+    twalk_r(store->root, write_pair, file);
+}

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Keys and their values; part of the state, so it outlives reloads. Its memory
  * is malloc's. */
@@ -17,5 +18,8 @@ struct store {
  * "COUNT", "QUIT") and writes the answer with its newline; `line` is cut up.
  * Returns false, without an answer, when the client wants to go. */
 bool my_operation(struct store *store, char *line, char *answer, size_t size);
+
+/* my_save writes the store as the commands that make it. */
+void my_save(const struct store *store, FILE *file);
 
 #endif

@@ -1,0 +1,163 @@
+/* checkpoint: keeps the state in a file, for the next start. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint.h"
+#include "fault.h"
+#include "handler.h"
+#include "part.h"
+#include "server.h"
+#include "store.h"
+
+/* What stands before the state, or before what `save` wrote. */
+struct head {
+    char server[48];
+    int32_t version, by_callback;
+};
+
+static char path[512];
+static int saved_version;
+static uint64_t saved, failed;
+static bool ready;
+
+/* Writes a checkpoint's bytes. */
+static int
+make(FILE *out, char reason[WHY_SIZE]) {
+    const struct svr_handler *code = handler_live()->table;
+    struct head head = {.server = SVR_PROJECT,
+                        .version = code->state_version,
+                        .by_callback = handler_index(code, "save") >= 0};
+    int result = 0;
+    fwrite(&head, sizeof head, 1, out);
+    if (!head.by_callback)
+        fwrite(svr_state(), 1, code->state_size, out);
+    else if ((result = handler_call("save", out)) < 0)
+        fault_describe("save", result, reason);
+    return result;
+}
+
+int
+svr_checkpoint_save(void) {
+    char *bytes = NULL, reason[WHY_SIZE] = "no memory";
+    size_t size;
+    FILE *out = open_memstream(&bytes, &size);
+    bool good = out && make(out, reason) == 0;
+    good = out && fclose(out) == 0 && good;
+    if (good && store_put(path, bytes, size) < 0)
+        good = why(reason, "%s: %s", path, strerror(errno)) == 0;
+    free(bytes);
+    saved += good;
+    failed += !good;
+    if (good)
+        saved_version = handler_live()->table->state_version;
+    else
+        svr_err("checkpoint: not saved: %s", reason);
+    return good ? 0 : -1;
+}
+
+/* Makes the state of what was saved. */
+static int
+enter(const struct head *head, size_t size, char reason[WHY_SIZE]) {
+    const struct svr_handler *code = handler_live()->table;
+    bool by_callback = handler_index(code, "load") >= 0;
+    int result = 0;
+    if (strcmp(head->server, SVR_PROJECT) != 0)
+        return why(reason, "it is of the server %.47s", head->server);
+    if (head->version > code->state_version)
+        return why(reason, "its version %d is newer than the code's %d",
+                   head->version, code->state_version);
+    if (head->by_callback != by_callback)
+        return why(reason, "it was saved %s the callbacks save and load",
+                   by_callback ? "without" : "by");
+    if (by_callback) {
+        FILE *in = fmemopen((void *)(head + 1), size, "r");
+        result = in ? handler_call("load", in) : -1;
+        if (result < 0)
+            fault_describe("load", result, reason);
+        fclose(in);
+    } else if (head->version == code->state_version &&
+               size == code->state_size) {
+        memcpy(svr_state(), head + 1, size);
+    } else if (!code->migrate) {
+        return why(reason, "its version %d of %zu bytes needs migrate",
+                   head->version, size);
+    } else if ((result = code->migrate(head->version, head + 1, svr_state())) <
+               0) {
+        fault_describe("migrate", result, reason);
+    }
+    return result;
+}
+
+/* Finds the state of the last time, if there was one. */
+static int
+restore(char reason[WHY_SIZE]) {
+    char odd[WHY_SIZE], because[WHY_SIZE];
+    size_t size;
+    struct head *head = store_take(path, &size, odd);
+    int result = 0;
+    if (head)
+        result = enter(head, size - sizeof *head, because);
+    else if (*odd)
+        result = why(because, "%.480s", odd);
+    free(head);
+    if (result < 0)
+        return why(reason,
+                   "checkpoint %.64s: %.300s; move it away to start without it",
+                   path, because);
+    if (*odd)
+        svr_err("checkpoint: %s", odd);
+    return 0;
+}
+
+/* Saves on schedule; but while new code with another state is on trial, the
+ * last good code is to find what it knows. */
+static int
+tick(void *unused) {
+    bool trial = false;
+    struct timer *timer;
+    (void)unused;
+    for (uint32_t i = 0; (timer = timers_at(i)); i++)
+        trial = trial || strcmp(timer->key, "svr.probation") == 0;
+    if (!trial || saved_version == handler_live()->table->state_version)
+        svr_checkpoint_save();
+    return 0;
+}
+
+static int
+hear(enum part_event event, const struct conf *conf, const char *text,
+     char reason[WHY_SIZE]) {
+    (void)text;
+    if (event == PART_BEGIN) {
+        snprintf(path, sizeof path, "%s", conf_text(conf, "checkpoint.file"));
+        saved_version = handler_live()->table->state_version;
+        return restore(reason);
+    }
+    ready = ready || event == PART_READY;
+    if (event == PART_READY || (event == PART_RELOADED && ready))
+        server_timer((struct timer){
+            .key = "svr.checkpoint",
+            .own = tick,
+            .every = (int64_t)(conf_number(conf, "checkpoint.every") * 1e9)});
+    if (event == PART_END && ready && svr_checkpoint_save() < 0)
+        return why(reason, "the state of the close was not saved");
+    return 0;
+}
+
+static void
+status(FILE *out) {
+    fprintf(out, ", \"checkpoint\": {\"saved\": %ju, \"failed\": %ju}",
+            (uintmax_t)saved, (uintmax_t)failed);
+}
+
+static const struct svr_key keys[] = {
+    {"checkpoint.file", SVR_STRING, .value = "run/state", .min = 1, .max = 500,
+     .restart = true},
+    {"checkpoint.every", SVR_DOUBLE, .value = "60", .min = 0.01, .max = 86400,
+     .off = true},
+    {.key = NULL},
+};
+
+const struct part part_checkpoint = {
+    .name = "checkpoint", .keys = keys, .hear = hear, .status = status};

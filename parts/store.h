@@ -1,0 +1,22 @@
+/* store: a file that is whole or not there; the one before it is kept
+ *
+ * For other parts, not for hooks. A file is written beside (FILE.new), synced
+ * and renamed; then the one before is FILE.1. */
+#ifndef STORE_H
+#define STORE_H
+
+#include <stddef.h>
+
+#include "why.h"
+
+/* store_put writes a file, of a path from the project's folder. Returns 0, or
+ * -1 with errno; the file is then as before. */
+int store_put(const char *path, const void *bytes, size_t size);
+
+/* store_take reads the newest file that is whole: the one before, where the
+ * newest is not there or damaged; a damaged one goes to FILE.damaged. Returns
+ * its bytes, which the caller frees, with a warning or "" in `text`; NULL with
+ * "" where there is none, and with the reason where none is whole. */
+void *store_take(const char *path, size_t *size, char text[WHY_SIZE]);
+
+#endif
