@@ -1,0 +1,131 @@
+/* child: work in a process of its own, with a bound on its time and output. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "fault.h"
+#include "loop.h"
+#include "part.h"
+#include "server.h"
+
+enum { AT_ONCE = 16, BROKEN = 255 };
+
+/* Takes some output, so much at once that nobody else has to wait. */
+static int
+hear_output(void *arg) {
+    struct child *child = arg;
+    char bytes[4096];
+    ssize_t got = 0;
+    for (int i = 0; i < AT_ONCE; i++) {
+        got = read(child->out, bytes, sizeof bytes);
+        if (got <= 0)
+            break;
+        size_t room = CHILD_OUTPUT - child->size, taken = (size_t)got;
+        child->cut = child->cut || taken > room;
+        taken = taken > room ? room : taken;
+        memcpy(child->output + child->size, bytes, taken);
+        child->size += taken;
+    }
+    if (got == 0)
+        loop_unwatch(child->out);
+    return 0;
+}
+
+/* Kills what is left of it, and forgets the process. Returns its status. */
+static int
+bury(struct child *child) {
+    int status = 0;
+    kill(-child->pid, SIGKILL);
+    waitpid(child->pid, &status, 0);
+    hear_output(child);
+    loop_unwatch(child->out);
+    loop_unwatch(child->process);
+    close(child->out);
+    close(child->process);
+    timers_remove(child->timer.key);
+    child->pid = 0;
+    return status;
+}
+
+static int
+hear_end(void *arg) {
+    struct child *child = arg;
+    return child->over(child, bury(child));
+}
+
+static int
+hear_limit(void *arg) {
+    struct child *child = arg;
+    child->late = true;
+    kill(-child->pid, SIGKILL);
+    return 0;
+}
+
+/* What the child does. */
+_Noreturn static void
+live(svr_call *work, void *arg, int out) {
+    char reason[WHY_SIZE];
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever ends the server */
+    setpgid(0, 0);
+    signal(SIGPIPE, SIG_DFL);
+    svr_log_lowest = SVR_ERR + 1;
+    dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    int result = work(arg);
+    if (result < 0) {
+        fault_describe("task", result, reason);
+        fprintf(stderr, "%s\n", reason);
+    }
+    fflush(NULL);
+    _exit(result < 0 ? BROKEN : result);
+}
+
+int
+child_start(struct child *child, const char *key, svr_call *work, void *arg,
+            double limit, int (*over)(struct child *child, int status)) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -1;
+    fflush(NULL); /* or what waits there would be written twice */
+    fcntl(ends[1], F_SETFL, 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        live(work, arg, ends[1]);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return -1;
+    }
+    setpgid(pid, pid);
+    *child = (struct child){.pid = pid, .out = ends[0], .over = over};
+    child->process = (int)syscall(SYS_pidfd_open, pid, 0);
+    child->timer = (struct timer){.own = hear_limit,
+                                  .arg = child,
+                                  .every = (int64_t)(limit * 1e9),
+                                  .runs = 1};
+    snprintf(child->timer.key, TIMER_KEY_SIZE, "svr.%s", key);
+    server_timer(child->timer);
+    loop_watch(child->out, (struct loop_watch){SVR_READ, LOOP_NO_CALL,
+                                               hear_output, child, 0});
+    loop_watch(child->process,
+               (struct loop_watch){SVR_READ, LOOP_NO_CALL, hear_end, child, 0});
+    return 0;
+}
+
+void
+child_end(struct child *child) {
+    if (child->pid)
+        bury(child);
+}
+
+const struct part part_child = {.name = "child"};

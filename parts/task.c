@@ -1,0 +1,221 @@
+/* task: work with a limit of time and retries, in a process of its own. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+
+#include "child.h"
+#include "handler.h"
+#include "part.h"
+#include "server.h"
+#include "task.h"
+
+struct task {
+    struct child child; /* the first member */
+    TAILQ_ENTRY(task) entry;
+    char key[39], work[64], done[64];
+    void *arg;
+    struct svr_task options;
+    int tries;
+    bool pauses;
+    struct timer timer; /* of the pause */
+};
+
+static TAILQ_HEAD(, task) tasks = TAILQ_HEAD_INITIALIZER(tasks);
+static int most = 1, running;
+static uint64_t done, failed, retried;
+
+static struct task *
+find(const char *key) {
+    struct task *task;
+    TAILQ_FOREACH(task, &tasks, entry)
+    if (strcmp(task->key, key) == 0)
+        break;
+    return task;
+}
+
+static void begin_waiting(void);
+
+/* Takes a task off the list. */
+static void
+take(struct task *task) {
+    running -= task->child.pid != 0;
+    child_end(&task->child);
+    timers_remove(task->timer.key);
+    TAILQ_REMOVE(&tasks, task, entry);
+}
+
+/* Tells the handler how a task ended. */
+static int
+finish(struct task *task, int status, const char *reason) {
+    struct svr_result result = {.key = task->key,
+                                .arg = task->arg,
+                                .status = status,
+                                .reason = reason,
+                                .output = task->child.output,
+                                .size = task->child.size,
+                                .cut = task->child.cut,
+                                .tries = task->tries};
+    take(task); /* before the call, which may use its key anew */
+    *(*reason ? &failed : &done) += 1;
+    int heard = handler_call(task->done, &result);
+    free(task);
+    return heard == HANDLER_GONE ? 0 : heard;
+}
+
+static int
+go_on(void *task) {
+    ((struct task *)task)->pauses = false;
+    begin_waiting();
+    return 0;
+}
+
+/* Lets a task wait for its next try: a random part of a pause that grows. */
+static void
+pause_for(struct task *task) {
+    uint32_t part = 0;
+    double longest = task->options.pause;
+    for (int i = 1; i < task->tries && longest < task->options.pause_most; i++)
+        longest *= 2;
+    if (longest > task->options.pause_most)
+        longest = task->options.pause_most;
+    (void)!getrandom(&part, sizeof part, 0);
+    task->timer.every = (int64_t)(longest * 1e9 * part / UINT32_MAX) + 1;
+    task->pauses = true;
+    retried++;
+    server_timer(task->timer);
+}
+
+static int
+over(struct child *child, int status) {
+    struct task *task = (struct task *)child;
+    char reason[128] = "";
+    int result = 0, returned = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    running--;
+    if (child->late)
+        snprintf(reason, sizeof reason, "it took longer than %g s",
+                 task->options.limit);
+    else if (WIFSIGNALED(status))
+        snprintf(reason, sizeof reason, "it died of signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else if (returned != 0)
+        snprintf(reason, sizeof reason, "it returned %d", returned);
+    if (*reason && task->tries < task->options.tries)
+        pause_for(task);
+    else
+        result = finish(task, returned, reason);
+    begin_waiting();
+    return result;
+}
+
+static int
+work(void *arg) {
+    const struct task *task = arg;
+    return handler_call(task->work, task->arg);
+}
+
+/* Begins those that are next. */
+static void
+begin_waiting(void) {
+    struct task *task;
+    char key[TIMER_KEY_SIZE];
+    TAILQ_FOREACH(task, &tasks, entry) {
+        if (running >= most)
+            break;
+        if (task->child.pid || task->pauses)
+            continue;
+        task->tries++;
+        snprintf(key, sizeof key, "task %s", task->key);
+        if (child_start(&task->child, key, work, task, task->options.limit,
+                        over) == 0)
+            running++;
+        else
+            pause_for(task); /* no process can be had now */
+    }
+}
+
+int
+svr_task(const char *key, svr_call *call, void *arg, struct svr_task options) {
+    const char *name = handler_name(call), *heard = handler_name(options.done);
+    struct task *task = NULL;
+    if (name && heard && *key && strlen(key) < sizeof task->key && !find(key))
+        task = calloc(1, sizeof *task);
+    if (!task) {
+        svr_warn("task %.38s refused (parts/task.h says why)", key);
+        return -1;
+    }
+    options.limit = options.limit > 0 ? options.limit : 10;
+    options.pause = options.pause > 0 ? options.pause : 1;
+    options.pause_most = options.pause_most > 0 ? options.pause_most : 60;
+    task->options = options;
+    task->arg = arg;
+    snprintf(task->key, sizeof task->key, "%s", key);
+    snprintf(task->work, sizeof task->work, "%s", name);
+    snprintf(task->done, sizeof task->done, "%s", heard);
+    task->timer = (struct timer){.own = go_on, .arg = task, .runs = 1};
+    snprintf(task->timer.key, TIMER_KEY_SIZE, "svr.wait %s", key);
+    TAILQ_INSERT_TAIL(&tasks, task, entry);
+    begin_waiting();
+    return 0;
+}
+
+int
+svr_task_cancel(const char *key) {
+    struct task *task = find(key);
+    if (!task)
+        return -1;
+    take(task);
+    free(task);
+    begin_waiting();
+    return 0;
+}
+
+int
+svr_deadline(const char *key, svr_call *late, void *arg, double seconds) {
+    return svr_add_timer(key, late, arg,
+                         (struct svr_when){.every = seconds, .runs = 1});
+}
+
+int
+svr_deadline_met(const char *key) {
+    return svr_remove_timer(key);
+}
+
+static int
+hear(enum part_event event, const struct conf *conf, const char *text,
+     char reason[WHY_SIZE]) {
+    struct task *task;
+    (void)text, (void)reason;
+    if (event == PART_START || event == PART_RELOADED)
+        most = (int)conf_number(conf, "task.most");
+    while (event == PART_CLOSE && (task = TAILQ_FIRST(&tasks))) {
+        take(task);
+        free(task);
+    }
+    return 0;
+}
+
+static void
+status(FILE *out) {
+    int all = 0;
+    struct task *task;
+    TAILQ_FOREACH(task, &tasks, entry)
+    all++;
+    fprintf(out,
+            ", \"task\": {\"running\": %d, \"waiting\": %d, \"done\": %ju, "
+            "\"failed\": %ju, \"retried\": %ju}",
+            running, all - running, (uintmax_t)done, (uintmax_t)failed,
+            (uintmax_t)retried);
+}
+
+static const struct svr_key keys[] = {
+    {"task.most", SVR_INT, .value = "4", .min = 1, .max = 1000},
+    {.key = NULL},
+};
+
+const struct part part_task = {
+    .name = "task", .keys = keys, .hear = hear, .status = status};

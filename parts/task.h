@@ -1,0 +1,60 @@
+/* task: work with a limit of time and retries, in a process of its own
+ *
+ * needs: child
+ *
+ * Also a deadline on something awaited, without a process. */
+#ifndef TASK_H
+#define TASK_H
+
+#include "svr.h"
+
+#pragma GCC visibility push(default)
+
+/* How a task is done; what is 0 has the value that is told. */
+struct svr_task {
+    svr_call *done;    /* hears, with a const struct svr_result *; needed */
+    double limit;      /* seconds that a try may take; 10 */
+    int tries;         /* 1 */
+    double pause;      /* seconds before the second try, doubled before each
+                          further one, and each time a random part of that
+                          ("full jitter"); 1 */
+    double pause_most; /* 60 */
+};
+
+/* How a task ended; valid during the call of `done`. */
+struct svr_result {
+    const char *key;
+    void *arg;
+    int status;         /* what the work returned, 0-255; -1: it did not */
+    const char *reason; /* "" when that was 0; else why the last try failed */
+    const char *output; /* of the last try: standard output and error */
+    size_t size;        /* of that: the first 16 KiB */
+    bool cut;           /* there was more */
+    int tries;
+};
+
+/* svr_task runs `work(arg)` beside the loop, in a child process, which has a
+ * copy of all memory, nothing open but its output, and logs nothing. It has
+ * done well when it returns 0. After the limit it is killed, and all processes
+ * that it started. At most task.most tasks run at once, the others wait in
+ * order. `work` and `done` are callbacks of the handler's table, bound to the
+ * new code by name over reloads; `arg` stays yours. The close kills what runs,
+ * and `done` hears no more. Loop thread. Returns 0; -1, with the reason logged,
+ * when the key (1 to 38 bytes) is a task's, or a function is not in the table.
+ */
+int svr_task(const char *key, svr_call *work, void *arg,
+             struct svr_task options);
+
+/* svr_task_cancel ends a task; `done` does not hear. Loop thread. Returns 0, or
+ * -1 for an unknown key. */
+int svr_task_cancel(const char *key);
+
+/* svr_deadline calls `late(arg)` once, after so many seconds, unless
+ * svr_deadline_met comes before; the cheap variant, for something awaited. It
+ * is a timer of that key. Loop thread. Both return 0, or -1 as svr_add_timer
+ * and svr_remove_timer. */
+int svr_deadline(const char *key, svr_call *late, void *arg, double seconds);
+int svr_deadline_met(const char *key);
+
+#pragma GCC visibility pop
+#endif
