@@ -122,10 +122,9 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
     return 0;
 }
 
-void
+int
 child_end(struct child *child) {
-    if (child->pid)
-        bury(child);
+    return child->pid ? bury(child) : 0;
 }
 
 const struct part part_child = {.name = "child"};

@@ -31,7 +31,7 @@ int child_start(struct child *child, const char *key, svr_call *work, void *arg,
                 double limit, int (*over)(struct child *child, int status));
 
 /* child_end kills it, if it runs, and waits for its end; `over` hears nothing.
- */
-void child_end(struct child *child);
+ * Returns its status. */
+int child_end(struct child *child);
 
 #endif

@@ -14,10 +14,6 @@
 #define SPACES " \t\r\f\v"
 #define KEY_LETTERS                                                            \
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
-#define SEED                                                                   \
-    "<%(levelname)s: %(name)s(%(process)d)> [%(filename)s: %(lineno)d] "       \
-    ">> %(message)s"
-#define LEVELS "level: DEBUG INFO WARN WARNING ERROR"
 
 enum { SIZE_LIMIT = 1 << 20 };
 
@@ -37,14 +33,14 @@ static const struct svr_key builtin[] = {
      .max = 3600},
     {"svr.reload.wait", SVR_DOUBLE, .value = "10", .min = 0.1, .max = 3600},
     {"log.console", SVR_BOOL, .value = "true"},
-    {"log.console.level", SVR_STRING, .value = "INFO", .words = LEVELS},
-    {"log.console.format", SVR_STRING, .value = SEED},
+    {"log.console.level", SVR_STRING, .value = "INFO", .words = CONF_LEVELS},
+    {"log.console.format", SVR_STRING, .value = CONF_FORMAT},
     {"log.syslog", SVR_BOOL, .value = "true"},
-    {"log.syslog.level", SVR_STRING, .value = "WARN", .words = LEVELS},
-    {"log.syslog.format", SVR_STRING, .value = SEED},
+    {"log.syslog.level", SVR_STRING, .value = "WARN", .words = CONF_LEVELS},
+    {"log.syslog.format", SVR_STRING, .value = CONF_FORMAT},
     {"log.file_log", SVR_STRING, .value = "log/" SVR_PROJECT ".log"},
-    {"log.file_log.level", SVR_STRING, .value = "WARN", .words = LEVELS},
-    {"log.file_log.format", SVR_STRING, .value = "%(asctime)s " SEED},
+    {"log.file_log.level", SVR_STRING, .value = "WARN", .words = CONF_LEVELS},
+    {"log.file_log.format", SVR_STRING, .value = "%(asctime)s " CONF_FORMAT},
     {.key = NULL},
 };
 

@@ -5,6 +5,12 @@
 #include "svr.h"
 #include "why.h"
 
+/* What a sink of the log has by default: the words of its level, its format. */
+#define CONF_LEVELS "level: DEBUG INFO WARN WARNING ERROR"
+#define CONF_FORMAT                                                            \
+    "<%(levelname)s: %(name)s(%(process)d)> [%(filename)s: %(lineno)d] "       \
+    ">> %(message)s"
+
 /* A key with its value in force: the line of svr_conf, else the default. */
 struct conf_entry {
     const struct svr_key *row; /* NULL: a key that no table has */

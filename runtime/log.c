@@ -17,7 +17,7 @@
 #include "part.h"
 #include "syslogger.h"
 
-enum { CONSOLE, SYSLOG, FILE_LOG, SINKS, NOBODY = -1 };
+enum { CONSOLE, SYSLOG, FILE_LOG, PART, SINKS, NOBODY = -1 };
 
 struct sink {
     bool on;
@@ -93,6 +93,13 @@ write_file(const struct log *log, enum svr_level level, const char *line,
     return log->file < 0 ? log->error : write_all(log->file, line, length);
 }
 
+static int
+write_part(const struct log *log, enum svr_level level, const char *line,
+           size_t length) {
+    (void)log, (void)level;
+    return part_sink()->line(line, length);
+}
+
 /* The sinks' rows, in use before any configuration too. Lines and losses are
  * counted over all sets. */
 static struct {
@@ -112,6 +119,7 @@ static struct {
                 .write = write_syslog,
                 .later = true},
     [FILE_LOG] = {.key = "log.file_log", .where = "", .write = write_file},
+    [PART] = {.where = "", .write = write_part},
 };
 
 /* ---- Outages ---------------------------------------------------------- */
@@ -296,7 +304,8 @@ log_open(int dir, const struct conf *conf, bool dry, char reason[WHY_SIZE]) {
     }
     log->file = -1;
     log->conf = conf;
-    for (int i = 0; i < SINKS && result == 0; i++)
+    rows[PART].key = part_sink() ? part_sink()->sink : NULL;
+    for (int i = 0; i < SINKS && rows[i].key && result == 0; i++)
         result = open_sink(conf, log, i, reason);
     if (result == 0)
         result = open_file_sink(dir, conf, log, dry, reason);
@@ -349,7 +358,7 @@ log_drain(void) {
 
 bool
 log_figures(int i, struct log_figures *figures) {
-    if (i >= SINKS)
+    if (i >= SINKS || !rows[i].key)
         return false;
     *figures = (struct log_figures){rows[i].key, rows[i].lines, rows[i].lost};
     return true;

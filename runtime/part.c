@@ -72,3 +72,11 @@ part_form(const char *form) {
         part++;
     return *part;
 }
+
+const struct part *
+part_sink(void) {
+    const struct part *const *part = parts;
+    while (*part && !(*part)->sink)
+        part++;
+    return *part;
+}

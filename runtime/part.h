@@ -52,6 +52,11 @@ struct part {
                 const char *text, char reason[WHY_SIZE]);
     /* Writes its members of the status: `, "NAME": ...`. */
     void (*status)(FILE *out);
+    /* The part is a sink of the log, by the keys SINK (a bool), SINK.level and
+     * SINK.format. Takes a line, with its newline; any thread, at once, and
+     * logs nothing meanwhile. Returns 0 or the error. */
+    const char *sink;
+    int (*line)(const char *line, size_t length);
     /* Another form of the status, for its option "--..."; any thread. */
     const char *form;
     void (*render)(FILE *out, const struct status *now, bool stale);
@@ -86,6 +91,9 @@ void part_status(FILE *out);
 /* part_request and part_source ask the parts, till one answers. */
 enum part_answer part_request(const char *line, int client);
 const struct source *part_source(void);
+
+/* part_sink is the part that is a sink of the log, or NULL. */
+const struct part *part_sink(void);
 
 /* part_form is the part that renders a form of the status, or NULL. */
 const struct part *part_form(const char *form);

@@ -1,0 +1,211 @@
+/* mail: mails the lines of a log level, bounded, each a line of one mail. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "log.h"
+#include "loop.h"
+#include "part.h"
+#include "server.h"
+
+enum { ROOM = 32768, MOST_AN_HOUR = 60, LIMIT_S = 30, LAST_WORDS_MS = 5000 };
+static const int64_t hour = INT64_C(3600000000000);
+
+/* Lines for a mail: those that come in, and those that are on their way. */
+static struct batch {
+    unsigned lines, left_out;
+    size_t used;
+    char text[ROOM];
+} coming, going;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what comes in */
+
+static _Thread_local bool telling; /* own lines are not mailed */
+static struct child child;
+static const char *to, *command;
+static int64_t every, sent_at[MOST_AN_HOUR];
+static unsigned per_hour, turn;
+static bool outage;
+static uint64_t sent, failed, left_out;
+
+static int send_next(void *unused);
+
+/* Sends in so many nanoseconds. */
+static void
+plan(int64_t span) {
+    server_timer((struct timer){
+        .key = "svr.email", .own = send_next, .every = span, .runs = 1});
+}
+
+static int
+begin(void *unused) {
+    if (!child.pid && going.lines == 0)
+        plan(every);
+    return unused != NULL;
+}
+
+static int
+take_line(const char *line, size_t length) {
+    if (telling)
+        return 0;
+    pthread_mutex_lock(&lock);
+    bool first = coming.lines == 0;
+    bool fits = coming.used + length <= ROOM;
+    if (fits) {
+        memcpy(coming.text + coming.used, line, length);
+        coming.used += length;
+        coming.lines++;
+    }
+    coming.left_out += !fits;
+    pthread_mutex_unlock(&lock);
+    return first && loop_post("mail", begin, NULL) < 0 ? ENOMEM : 0;
+}
+
+/* What the child does: the mail, to the command. */
+static int
+deliver(void *unused) {
+    int file = memfd_create("mail", 0);
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    dprintf(file, "To: %s\nSubject: %s on %s: %u lines\n\n", to, log_name(),
+            host, going.lines);
+    (void)!write(file, going.text, going.used);
+    if (going.left_out)
+        dprintf(file, "\n%u further lines are in the log alone.\n",
+                going.left_out);
+    lseek(file, 0, SEEK_SET);
+    dup2(file, STDIN_FILENO);
+    execl("/bin/sh", "sh", "-c", command, (char *)unused);
+    return EX_UNAVAILABLE;
+}
+
+/* Tells, on the other sinks, how an outage begins and ends. */
+static void
+tell(const struct child *mail, int status) {
+    telling = true;
+    if (status == 0 && outage)
+        svr_warn("log.email: works again");
+    else if (status != 0 && !outage)
+        svr_warn("log.email: not sent%s: %s %d: %.*s",
+                 status == EX_TEMPFAIL ? ", tries again" : "",
+                 mail->late   ? "it took too long, signal"
+                 : status > 0 ? "the command returned"
+                              : "the command died, signal",
+                 status > 0 ? status : -status,
+                 (int)strcspn(mail->output, "\n"), mail->output);
+    telling = false;
+    outage = status != 0;
+}
+
+static int
+over(struct child *mail, int status) {
+    int result = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    tell(mail, result);
+    sent += result == 0;
+    failed += result != 0;
+    if (result != EX_TEMPFAIL)
+        going.lines = 0;
+    if (coming.lines || going.lines)
+        plan(every);
+    return 0;
+}
+
+/* Sends what has come, if an hour's bound allows; or what has to be tried
+ * again. */
+static int
+send_next(void *unused) {
+    int64_t now = loop_now();
+    int64_t free_at = sent_at[(turn - per_hour) % MOST_AN_HOUR] + hour;
+    if (going.lines == 0 && turn >= per_hour && now < free_at) {
+        plan(free_at - now);
+        return 0;
+    }
+    if (going.lines == 0) {
+        pthread_mutex_lock(&lock);
+        going = coming;
+        coming.lines = coming.left_out = 0;
+        coming.used = 0;
+        pthread_mutex_unlock(&lock);
+        sent_at[turn++ % MOST_AN_HOUR] = now;
+        left_out += going.left_out;
+    }
+    if (child_start(&child, "email child", deliver, NULL, LIMIT_S, over) < 0)
+        plan(every);
+    return unused != NULL;
+}
+
+/* Sends what is left, before the end. */
+static void
+finish(void) {
+    if (!child.pid && (going.lines || coming.lines))
+        send_next(NULL);
+    struct pollfd end = {.fd = child.process, .events = POLLIN};
+    if (child.pid && poll(&end, 1, LAST_WORDS_MS) >= 0)
+        over(&child, child_end(&child));
+    telling = true;
+    if (going.lines || coming.lines)
+        svr_warn("log.email: %u lines were not sent",
+                 going.lines + coming.lines);
+}
+
+static int
+hear(enum part_event event, const struct conf *conf, const char *text,
+     char reason[WHY_SIZE]) {
+    (void)text, (void)reason;
+    if (event == PART_START || event == PART_RELOADED) {
+        to = conf_text(conf, "log.email.to");
+        command = conf_text(conf, "log.email.command");
+        every = (int64_t)(conf_number(conf, "log.email.every") * 1e9);
+        per_hour = (unsigned)conf_number(conf, "log.email.per_hour");
+    } else if (event == PART_END && per_hour) {
+        finish();
+    }
+    return 0;
+}
+
+static int
+check(const struct conf *conf, char reason[WHY_SIZE]) {
+    const char *address = conf_text(conf, "log.email.to");
+    bool clean = *address;
+    for (const char *c = address; *c; c++)
+        clean = clean && (unsigned char)*c >= ' ';
+    if (conf_number(conf, "log.email") == 0 || clean)
+        return 0;
+    return conf_blame(conf, "log.email.to",
+                      "an address is needed, in one line, while log.email is "
+                      "true",
+                      reason);
+}
+
+static void
+status(FILE *out) {
+    fprintf(out,
+            ", \"mail\": {\"sent\": %ju, \"failed\": %ju, \"left_out\": %ju}",
+            (uintmax_t)sent, (uintmax_t)failed, (uintmax_t)left_out);
+}
+
+static const struct svr_key keys[] = {
+    {"log.email", SVR_BOOL, .value = "false"},
+    {"log.email.level", SVR_STRING, .value = "ERROR", .words = CONF_LEVELS},
+    {"log.email.format", SVR_STRING, .value = "%(asctime)s " CONF_FORMAT},
+    {"log.email.to", SVR_STRING, .value = ""},
+    {"log.email.command", SVR_STRING, .value = "/usr/sbin/sendmail -i -t"},
+    {"log.email.every", SVR_DOUBLE, .value = "10", .min = 0.1, .max = 3600},
+    {"log.email.per_hour", SVR_INT, .value = "6", .min = 1,
+     .max = MOST_AN_HOUR},
+    {.key = NULL},
+};
+
+const struct part part_mail = {.name = "mail",
+                               .keys = keys,
+                               .check = check,
+                               .hear = hear,
+                               .status = status,
+                               .sink = "log.email",
+                               .line = take_line};

@@ -1,0 +1,186 @@
+#!/usr/bin/env bats
+# The part mail: lines by mail, through msmtp to a real SMTP server.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup_file() {
+    make_base --with mail
+}
+
+# smtp PORT: an SMTP server; each mail is a file in mails/.
+smtp() {
+    /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || skip "no python3-aiosmtpd"
+    command -v msmtp >/dev/null || skip "no msmtp"
+    mkdir -p mails
+    cat >smtp.py <<'END'
+import os, sys, time
+from aiosmtpd.controller import Controller
+class Keep:
+    async def handle_DATA(self, server, session, envelope):
+        name = "mails/%d" % len(os.listdir("mails"))
+        open(name + ".new", "wb").write(envelope.content)
+        os.rename(name + ".new", name)
+        return "250 kept"
+controller = Controller(Keep(), hostname="127.0.0.1", port=int(sys.argv[1]))
+controller.start()
+open("smtp.ready", "w").write("x")
+time.sleep(600)
+END
+    rm -f smtp.ready
+    /usr/bin/python3 smtp.py "$1" 3>&- >smtp.txt 2>&1 &
+    smtp=$!
+    helpers+=("$smtp")
+    wait_until 5 test -s smtp.ready
+}
+
+# A server that logs, at ERROR, each line of the file `say`; then it is gone.
+mailing() {
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    hooks <<'END'
+static int run(void) {
+    char line[256];
+    FILE *file = fopen("say", "r");
+    if (!file) return 20;
+    while (fgets(line, sizeof line, file)) { line[strcspn(line, "\n")] = 0; svr_err("%s", line); }
+    fclose(file);
+    unlink("say");
+    return 20;
+}
+SVR_HANDLER(.run = run);
+END
+    set_key log.email true
+    set_key log.email.to '"night@localhost"'
+    set_key log.email.every 0.3
+    set_key log.email.command "\"${1:-msmtp --host=127.0.0.1 --port=$port --from=server@localhost -i -t}\""
+    set_key svr.timer.min_span 0.1
+    set_key log.syslog false
+    build
+}
+
+say() {
+    printf '%s\n' "$@" >say.new
+    mv say.new say
+}
+
+mails() {
+    find mails -type f ! -name '*.new' | wc -l
+}
+
+@test "lines of the level are one mail an interval; what comes after is another" {
+    mailing
+    smtp "$port"
+    run_server
+    say 'the first' 'the second'
+    wait_until 10 eval '[ "$(mails)" -eq 1 ]'
+    grep -q '^To: night@localhost' mails/0
+    grep -q '^Subject: demo on .*: 2 lines' mails/0
+    grep -qE '^20.* <ERROR: demo\([0-9]+\)> \[my_server.c: [0-9]+\] >> the first' mails/0
+    grep -q 'the second' mails/0
+    ! grep -q 'svr_conf' mails/0
+    say 'the third'
+    wait_until 10 eval '[ "$(mails)" -eq 2 ]'
+    ! grep -q 'the first' mails/1
+    [ "$(json mail.sent)" -eq 2 ]
+    # what is left is sent at the close
+    set_key log.email.every 1000
+    SVR_BUILD=0 bounded ./svr.sh reload
+    say 'the last'
+    wait_line 5 'the last'
+    bounded ./svr.sh close
+    wait_until 5 eval '[ "$(mails)" -eq 3 ]'
+    grep -q 'the last' mails/2
+    [ "$(exit_status)" -eq 0 ]
+}
+
+@test "per_hour: what is beyond it waits, and what has no room is counted" {
+    mailing
+    set_key log.email.per_hour 1
+    smtp "$port"
+    run_server
+    say 'the first'
+    wait_until 10 eval '[ "$(mails)" -eq 1 ]'
+    for i in $(seq 1000); do echo "line $i of many, long enough that they do not all find room"; done >say.new
+    mv say.new say
+    wait_line 10 'line 1000 of many'
+    [ "$(mails)" -eq 1 ]
+    set_key log.email.per_hour 2
+    SVR_BUILD=0 bounded ./svr.sh reload
+    say 'one more'
+    wait_line 10 'one more'
+    bounded ./svr.sh close
+    wait_until 5 eval '[ "$(mails)" -eq 2 ]'
+    n=$(grep -c 'of many' mails/1)
+    [ "$n" -gt 100 ]
+    left=$(sed -n 's/^\([0-9]*\) further lines are in the log alone.*/\1/p' mails/1)
+    [ $((n + left)) -ge 1000 ]
+}
+
+@test "the server is down: status 75 is tried again; said once, and once when it is over" {
+    mailing
+    smtp "$port"
+    kill "$smtp"
+    wait_until 5 gone "$smtp"
+    run_server
+    say 'kept'
+    wait_line 10 'log.email: not sent, tries again: the command returned 75: msmtp: '
+    wait_until 10 eval '[ "$(json mail.failed)" -ge 3 ]'
+    say 'kept too'
+    [ "$(count_lines 'log.email: not sent')" -eq 1 ]
+    smtp "$port"
+    wait_until 10 eval '[ "$(mails)" -eq 2 ]'
+    grep -q 'kept' mails/0
+    grep -q 'kept too' mails/1
+    wait_line 5 'log.email: works again'
+    bounded ./svr.sh close
+}
+
+@test "a command that refuses, and one that hangs: the loop does not wait, the close is bounded" {
+    mailing 'echo no such user; exit 67'
+    run_server
+    say 'refused'
+    wait_line 10 'log.email: not sent: the command returned 67: no such user'
+    [ "$(json mail.failed)" -eq 1 ]
+    set_key log.email.command '"sleep 1000"'
+    SVR_BUILD=0 bounded ./svr.sh reload
+    say 'slow'
+    wait_until 5 eval 'pgrep -P "$server" >/dev/null'
+    child=$(pgrep -P "$server")
+    [ "$(json state)" = running ]
+    say 'goes on'
+    wait_line 5 'goes on'
+    set_key svr.close.force_close_delay 60
+    SVR_BUILD=0 bounded ./svr.sh reload
+    bounded ./svr.sh close
+    [ "$(exit_status 20)" -eq 0 ]
+    wait_until 5 gone "$child"
+    has_line 'log.email: 1 lines were not sent'
+}
+
+@test "no address: refused; off: nothing is sent; a secret stands in no mail" {
+    mailing 'cat >>sent'
+    set_key log.email.to '""'
+    run bounded ./svr.sh check
+    [ "$status" -eq 1 ]
+    [[ $output == *"log.email.to: an address is needed"* ]]
+    # shellcheck disable=SC1003
+    set_key log.email.to '"a@b\\nBcc: everybody"'
+    run bounded ./svr.sh check
+    [ "$status" -eq 1 ]
+    [[ $output == *"log.email.to: an address is needed, in one line"* ]]
+    set_key log.email.to '"a@b"'
+    set_key log.email.level INFO
+    echo 'my.password = "hunter2"' >>svr_conf
+    build
+    run_server
+    wait_until 5 grep -qs 'svr_conf: my.password = \*\*\*' sent
+    ! grep -q hunter2 sent
+    bounded ./svr.sh close
+    rm -f sent server.pid status.txt
+    set_key log.email false
+    run_server
+    say 'x'
+    wait_line 5 '>> x'
+    bounded ./svr.sh close
+    [ ! -e sent ]
+}
