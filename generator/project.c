@@ -167,6 +167,12 @@ fill(void) {
     char libs[WORDS_SIZE], packages[WORDS_SIZE];
     data_words(false, project->template, "libs", libs);
     data_words(false, project->template, "packages", packages);
+    for (char **part = project->parts; *part; part++) {
+        size_t used = strlen(packages);
+        char more[WORDS_SIZE];
+        data_words(true, *part, "packages", more);
+        snprintf(packages + used, sizeof packages - used, "%s", more);
+    }
     const struct template_word words[] = {
         {"__NAME__", project->name},
         {"__LIBS__", libs},

@@ -62,6 +62,7 @@ hear(enum part_event event, const struct conf *conf, const char *what,
     char text[1024];
     (void)reason;
     switch (event) {
+    case PART_WAIT: /* ready, as standby */
     case PART_READY:
         snprintf(text, sizeof text, "READY=1\nMAINPID=%d\n", (int)getpid());
         svr_notify(text);

@@ -92,6 +92,8 @@ keep_sockets(void) {
 static int
 become(char reason[WHY_SIZE]) {
     lock_keep(client);
+    if (binary < 0) /* a part wants to begin anew */
+        binary = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     fflush(NULL);
     if (fchdir(part_folder) == 0)
         fexecve(binary, (char *[]){BINARY, "run", NULL}, environ);

@@ -12,9 +12,8 @@
 static int held = -1; /* closed nowhere: any close would drop the lock */
 static const char *const words[] = {"SVR_LOCK_FD", "SVR_REPORT_FD"};
 
-/* Takes a descriptor whose number the former program left. */
-static int
-inherit(const char *word) {
+int
+lock_inherit(const char *word) {
     const char *number = getenv(word);
     int fd = number ? atoi(number) : -1;
     unsetenv(word);
@@ -33,7 +32,7 @@ lock_take(int dir, char reason[WHY_SIZE]) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     mkdirat(dir, "run", 0755);
     mkdirat(dir, "log", 0755);
-    held = inherit(words[0]);
+    held = lock_inherit(words[0]);
     if (held < 0)
         held = openat(dir, "run/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (held >= 0 && fcntl(held, F_SETLK, &lock) == 0)
@@ -54,7 +53,7 @@ lock_keep(int report) {
 
 int
 lock_report(void) {
-    return inherit(words[1]);
+    return lock_inherit(words[1]);
 }
 
 pid_t

@@ -17,8 +17,11 @@ void lock_keep(int report);
 /* lock_holder is the process that holds it, 0: nobody. */
 pid_t lock_holder(int dir);
 
-/* lock_leave leaves a number to the next program, in its environment. */
+/* lock_leave leaves a number to the next program, in its environment. That one
+ * takes it, as a descriptor that is closed in children, by lock_inherit; -1:
+ * there is none. */
 void lock_leave(const char *word, int number);
+int lock_inherit(const char *word);
 
 /* lock_report is who waits for the start, from the former program; -1: nobody.
  */

@@ -31,13 +31,15 @@ part_conf(int dir, const char *file, const struct svr_key *keys,
 int
 part_tell(enum part_event event, const struct conf *conf, const char *text,
           char reason[WHY_SIZE]) {
-    int result = 0;
-    for (const struct part *const *part = parts; *part && result >= 0; part++) {
+    int sum = 0;
+    for (const struct part *const *part = parts; *part; part++) {
         int heard =
             (*part)->hear ? (*part)->hear(event, conf, text, reason) : 0;
-        result = heard < 0 || heard > result ? heard : result;
+        if (heard < 0)
+            return heard;
+        sum += heard;
     }
-    return result;
+    return sum;
 }
 
 void

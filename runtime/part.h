@@ -80,8 +80,8 @@ extern const struct part *const parts[];
 struct conf *part_conf(int dir, const char *file, const struct svr_key *keys,
                        char reason[WHY_SIZE]);
 
-/* part_tell tells all parts of an event. Returns the largest of their answers,
- * or -1 with the reason of the first that failed. */
+/* part_tell tells all parts of an event. Returns the sum of their answers, or
+ * -1 with the reason of the first that failed. */
 int part_tell(enum part_event event, const struct conf *conf, const char *text,
               char reason[WHY_SIZE]);
 

@@ -30,7 +30,8 @@ enum { PAUSE_FIRST_MS = 10, PAUSE_LAST_MS = 1000 };
 static int folder;
 static _Atomic double close_delay = 10;
 
-static bool begun; /* on_start has succeeded */
+static bool begun;  /* on_start has succeeded */
+static int waits_for; /* parts that have the server wait */
 static int64_t run_at, run_pause;
 static atomic_int closing = OPEN; /* the exit status, once it is wanted */
 static atomic_bool figures_wanted;
@@ -500,7 +501,7 @@ begin(char reason[WHY_SIZE]) {
 int
 server_begin(void *unused) {
     char reason[WHY_SIZE];
-    if (closing == OPEN && begin(reason) != 0) {
+    if (--waits_for == 0 && closing == OPEN && begin(reason) != 0) {
         svr_err("start failed: %s", reason);
         begin_close(SERVER_FAILED);
     }
@@ -520,9 +521,9 @@ server_start(int dir, char reason[WHY_SIZE]) {
         return SERVER_FAILED;
     status_state("starting");
     world_log_conf();
-    int result = part_tell(PART_START, world_conf(), NULL, reason);
-    if (result <= 0)
-        return result < 0 ? SERVER_FAILED : begin(reason);
+    waits_for = part_tell(PART_START, world_conf(), NULL, reason);
+    if (waits_for <= 0)
+        return waits_for < 0 ? SERVER_FAILED : begin(reason);
     status_state("standby");
     part_tell(PART_WAIT, world_conf(), NULL, reason);
     return 0;

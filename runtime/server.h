@@ -18,8 +18,9 @@ int server_run(void);
  * goes. Loop thread. */
 void server_timer(struct timer timer);
 
-/* server_begin lets the hooks of a server begin that waits as standby; to be
- * posted into the loop. Returns 0. */
+/* server_begin lets the hooks of a server begin that waits as standby, once all
+ * parts that wanted it to wait have called; to be posted into the loop. Returns
+ * 0. */
 int server_begin(void *unused);
 
 /* server_restart closes, and lets a part bring another program. Any thread. */

@@ -21,6 +21,9 @@ MODE_FLAGS_release = $(if $(filter -O1 -O2 -O3 -Os -O,$(CFLAGS)), \
 MODE_FLAGS_debug = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 MODE_FLAGS = $(MODE_FLAGS_$(MODE))
 
+# What parts are linked with, by their own word.
+PART_LIBS := $(shell sed -n 's/^ \* libs://p' parts/*.h)
+
 # Fewer pieces to map: a swap is shorter, and a server smaller.
 LEAN = -Wl,-z,noseparate-code
 
@@ -46,7 +49,7 @@ all: build/$(NAME) build/handler.so
 # A link goes to a temporary name first: nobody ever sees half a file.
 build/$(NAME): $(SERVER_OBJECTS)
 	$(CC) $(CFLAGS) $(MODE_FLAGS) -pthread -rdynamic $(LEAN) -o $@.new \
-		$(SERVER_OBJECTS) -ldl
+		$(SERVER_OBJECTS) -ldl $(PART_LIBS)
 	mv -f $@.new $@
 
 build/handler.so: $(HANDLER_OBJECTS)
