@@ -14,7 +14,7 @@ enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT };
 enum { LIST_SIZE = 2048 };
 
 static const char practical[] =
-    "metrics notify probation reaper report restart rollback rotate";
+    "listen metrics notify probation reaper report restart rollback rotate";
 
 static void
 help(void) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -86,6 +87,7 @@ keep_sockets(void) {
     }
     lock_leave("LISTEN_FDS", last - STDERR_FILENO);
     lock_leave("LISTEN_PID", getpid());
+    setenv("LISTEN_FDNAMES", LISTEN_RESTART, 1);
 }
 
 /* Becomes the new binary. Returns when that fails. */

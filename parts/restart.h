@@ -1,5 +1,7 @@
 /* restart: ./svr.sh restart: a new server binary in place, sockets kept open
  *
+ * needs: listen
+ *
  * The new binary, code and configuration are tried first, in another process.
  * Then the server closes its hooks and becomes that binary: the same process,
  * so no supervisor notices. What svr_listen opened stays open all along, for

@@ -17,7 +17,9 @@
 #include "standby-etcd.h"
 #include "thread.h"
 
-enum { ANSWER_SIZE = 4096, LAST_WORDS_MS = 1000, RETRY_MS = 100, MS = 1000000 };
+enum { ANSWER_SIZE = 4096, RETRY_MS = 100, MS = 1000000 };
+
+#define SECOND INT64_C(1000000000)
 
 /* Keeps the lease over a restart. */
 #define KEPT "SVR_STANDBY_LEASE"
@@ -38,7 +40,7 @@ static int64_t
 now(void) {
     struct timespec time;
     clock_gettime(CLOCK_BOOTTIME, &time);
-    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+    return time.tv_sec * SECOND + time.tv_nsec;
 }
 
 int64_t
@@ -158,8 +160,7 @@ lose(void *unused) {
  * or does not. */
 static void
 arm(void) {
-    struct itimerspec end = {
-        .it_value = {valid / (1000 * MS), valid % (1000 * MS)}};
+    struct itimerspec end = {.it_value = {valid / SECOND, valid % SECOND}};
     timer_settime(last_resort, TIMER_ABSTIME, &end, NULL);
 }
 
@@ -210,7 +211,7 @@ start(const struct conf *conf, char reason[WHY_SIZE]) {
     snprintf(seconds, sizeof seconds, "%s",
              conf_text(conf, "standby_etcd.ttl"));
     snprintf(lease, sizeof lease, "%s", kept ? kept : "");
-    ttl = atoi(seconds) * INT64_C(1000) * MS;
+    ttl = atoi(seconds) * SECOND;
     wait_span = (int64_t)(conf_number(conf, "standby_etcd.loop_wait") * 1e9);
     retry_timeout =
         (int64_t)(conf_number(conf, "standby_etcd.retry_timeout") * 1e9);
@@ -235,7 +236,7 @@ hear(enum part_event event, const struct conf *conf, const char *text,
         setenv(KEPT, lease, 1); /* for the program after a restart */
     if (event == PART_END && !text && number) {
         snprintf(question, sizeof question, "{\"ID\":\"%s\"}", lease);
-        ask("lease/revoke", question, now() + LAST_WORDS_MS * MS, answer);
+        ask("lease/revoke", question, now() + SECOND, answer);
     }
     return 0;
 }

@@ -22,9 +22,8 @@ int64_t loop_wait(int64_t until);
 /* loop_wake ends a wait, the present or the next; any thread. */
 void loop_wake(void);
 
-/* A descriptor that is watched. `call` is an index of the handler's table, or
- * LOOP_NO_CALL; one with `own` is a part's, which perhaps calls it. */
-enum { LOOP_NO_CALL = -1 };
+/* A descriptor that is watched. `call` is an index of the handler's table; one
+ * with `own` is a part's. */
 struct loop_watch {
     int events; /* SVR_READ, SVR_WRITE; 0: it is not watched */
     int call;

@@ -14,7 +14,6 @@
 #include "client.h"
 #include "derive.h"
 #include "guard.h"
-#include "listen.h"
 #include "lock.h"
 #include "part.h"
 #include "server.h"
@@ -35,8 +34,7 @@ serve(int report) {
     char reason[WHY_SIZE];
     int dir = open_folder(), status = SERVER_FAILED;
     guard_block_signals();
-    mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
-    listen_find();
+    mallopt(M_ARENA_MAX, 1);         /* threads here are few, memory is dear */
     prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
     if (dir >= 0 && lock_take(dir, reason) == 0)
         status = server_start(dir, reason);
@@ -49,7 +47,6 @@ serve(int report) {
             dprintf(report, "0" SVR_PROJECT ": started, pid %d\n",
                     (int)getpid());
         close(report);
-        listen_drop_rest();
     }
     if (status == 0)
         status = server_run();

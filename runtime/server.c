@@ -12,7 +12,6 @@
 #include "guard.h"
 #include "handler.h"
 #include "json.h"
-#include "listen.h"
 #include "log.h"
 #include "loop.h"
 #include "part.h"
@@ -30,7 +29,7 @@ enum { PAUSE_FIRST_MS = 10, PAUSE_LAST_MS = 1000 };
 static int folder;
 static _Atomic double close_delay = 10;
 
-static bool begun;  /* on_start has succeeded */
+static bool begun;    /* on_start has succeeded */
 static int waits_for; /* parts that have the server wait */
 static int64_t run_at, run_pause;
 static atomic_int closing = OPEN; /* the exit status, once it is wanted */
@@ -198,24 +197,17 @@ svr_ready(void) {
     return ready;
 }
 
-int
-svr_listen(const char *address) {
-    char reason[WHY_SIZE];
-    int fd = listen_open(folder, address, reason);
-    return fd < 0 ? svr_fail("%s", reason) : fd;
-}
-
 static void
 run_watches(void) {
     const struct loop_watch *watch;
     while (closing == OPEN && (watch = loop_ready(&ready))) {
-        struct svr_callback callback = {"part", watch->own};
-        if (watch->call != LOOP_NO_CALL)
-            callback = hooks()->callbacks[watch->call];
-        watch_do(callback.name);
-        int result = (watch->own ? watch->own : callback.call)(watch->arg);
+        const struct svr_callback own = {"part", watch->own};
+        const struct svr_callback *callback =
+            watch->own ? &own : &hooks()->callbacks[watch->call];
+        watch_do(callback->name);
+        int result = callback->call(watch->arg);
         if (result < 0)
-            handle(callback.name, result);
+            handle(callback->name, result);
         watch_do(NULL);
     }
 }

@@ -145,7 +145,8 @@ int svr_ready(void);
  * (all addresses, IPv6 and IPv4) or a path, with a slash, for a unix socket.
  * One that systemd handed over for this address (LISTEN_FDS) is taken instead.
  * It does not block, and is closed in children. Returns the descriptor, which
- * is yours (keep it in the state), or SVR_FAILED, as svr_fail. Loop thread. */
+ * is yours (keep it in the state), or SVR_FAILED, as svr_fail. Loop thread. The
+ * part `listen` has it. */
 int svr_listen(const char *address);
 
 /* ---- State, configuration, life --------------------------------------- */

@@ -1,4 +1,4 @@
-/* listen: listening sockets, from systemd or bound anew. */
+/* listen: listening sockets, from systemd or bound anew (svr_listen). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "listen.h"
+#include "part.h"
 
 enum { FIRST_HANDED = 3, HANDED = 64, BACKLOG = 4096 };
 
@@ -48,12 +49,13 @@ read_address(const char *text, struct place *place) {
 /* Writes the address of a unix socket: through the folder's descriptor, so that
  * its path may be long. */
 static int
-unix_address(int dir, const char *path, struct place *place) {
+unix_address(const char *path, struct place *place) {
     struct sockaddr_un *address = (struct sockaddr_un *)&place->address;
     char whole[128];
-    int length = *path == '/' ? snprintf(whole, sizeof whole, "%s", path)
-                              : snprintf(whole, sizeof whole,
-                                         "/proc/self/fd/%d/%s", dir, path);
+    int length = *path == '/'
+                     ? snprintf(whole, sizeof whole, "%s", path)
+                     : snprintf(whole, sizeof whole, "/proc/self/fd/%d/%s",
+                                part_folder, path);
     if (length >= (int)sizeof address->sun_path)
         return -1;
     address->sun_family = AF_UNIX;
@@ -85,8 +87,9 @@ listen_socket(int fd) {
     return listens;
 }
 
-void
-listen_find(void) {
+/* Before any other descriptor is opened: after a restart there are gaps. */
+__attribute__((constructor)) static void
+find_handed(void) {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
     int end = FIRST_HANDED;
     if (pid && count && atoi(pid) == getpid())
@@ -94,12 +97,6 @@ listen_find(void) {
     for (int fd = FIRST_HANDED; fd < end && handed_count < HANDED; fd++)
         if (listen_socket(fd))
             handed[handed_count++] = fd;
-}
-
-void
-listen_drop_rest(void) {
-    while (handed_count > 0)
-        close(handed[--handed_count]);
 }
 
 /* Takes the one that is wanted, if it was handed over. */
@@ -129,16 +126,16 @@ clear(const struct place *place) {
 }
 
 int
-listen_open(int dir, const char *address, char reason[WHY_SIZE]) {
+svr_listen(const char *address) {
     struct place place = {.size = 0};
     int on = 1;
     bool local = strchr(address, '/') != NULL;
-    if (local ? unix_address(dir, address, &place) < 0
+    if (local ? unix_address(address, &place) < 0
               : read_address(address, &place) < 0)
-        return why(reason,
-                   "%.200s: no address; needs HOST:PORT, [HOST]:PORT, :PORT "
-                   "in numbers, or a path of at most 107 bytes with a slash",
-                   address);
+        return svr_fail(
+            "%.200s: no address; needs HOST:PORT, [HOST]:PORT, :PORT in "
+            "numbers, or a path of at most 107 bytes with a slash",
+            address);
     int fd = take(&place, address);
     if (fd >= 0)
         return fd;
@@ -150,8 +147,21 @@ listen_open(int dir, const char *address, char reason[WHY_SIZE]) {
     if (bind(fd, (struct sockaddr *)&place.address, place.size) == 0 &&
         listen(fd, BACKLOG) == 0)
         return fd;
-    why(reason, "listen on %.200s: %s", address, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
+    svr_fail("listen on %.200s: %s", address, strerror(errno));
+    close(fd);
+    return SVR_FAILED;
 }
+
+/* After a restart nobody else will ask for what is left. */
+static int
+hear(enum part_event event, const struct conf *conf, const char *text,
+     char reason[WHY_SIZE]) {
+    const char *names = getenv("LISTEN_FDNAMES");
+    (void)conf, (void)text, (void)reason;
+    if (event == PART_READY && names && strcmp(names, LISTEN_RESTART) == 0)
+        while (handed_count > 0)
+            close(handed[--handed_count]);
+    return 0;
+}
+
+const struct part part_listen = {.name = "listen", .hear = hear};
