@@ -19,6 +19,7 @@
 #include "fail.h"
 #include "project.h"
 #include "template.h"
+#include "update.h"
 
 static struct project *project;
 static char staging[PATH_MAX];
@@ -48,7 +49,7 @@ write_file(const char *path, const char *text, size_t size) {
     if (interrupted)
         return fail("interrupted; nothing was made");
     project->files++;
-    if (project->dry_run) {
+    if (project->dry_run && !project->update) {
         printf("%s/%s\n", project->folder, path);
         return 0;
     }
@@ -222,7 +223,7 @@ derive(void) {
     const struct svr_key *tables[] = {NULL};
     char reason[WHY_SIZE], *text = NULL;
     size_t size;
-    if (project->dry_run)
+    if (project->dry_run && !project->update)
         return write_file("svr_conf.h", "", 0);
     struct conf *conf = conf_read(stage, "svr_conf", tables, CONF_ANY, reason);
     FILE *out = conf ? open_memstream(&text, &size) : NULL;
@@ -261,7 +262,7 @@ note(void) {
     length = snprintf(text, sizeof text, "%s\n", project->arguments);
     if (write_file(".tiny/arguments", text, (size_t)length) < 0)
         return -1;
-    if (project->dry_run)
+    if (project->dry_run && !project->update)
         return write_file(".tiny/manifest", "", 0);
     project->files++;
     if (command("find runtime parts service svr.sh -type f | LC_ALL=C sort | "
@@ -290,10 +291,16 @@ open_stage(void) {
     char *slash = strrchr(parent, '/');
     if (slash)
         slash[slash == parent] = '\0';
-    if (snprintf(staging, sizeof staging, "%s/.%s.tiny-XXXXXX",
-                 slash ? parent : ".", project->name) >= (int)sizeof staging)
+    int length = project->update
+                     ? snprintf(staging, sizeof staging, "%s/.tiny/next",
+                                project->folder)
+                     : snprintf(staging, sizeof staging, "%s/.%s.tiny-XXXXXX",
+                                slash ? parent : ".", project->name);
+    if (length >= (int)sizeof staging)
         return fail("%.80s...: the path is too long", project->folder);
-    if (!mkdtemp(staging)) {
+    if (project->update) /* what one that was killed left */
+        nftw(staging, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (project->update ? mkdir(staging, 0777) < 0 : !mkdtemp(staging)) {
         fail("%s: %s", slash ? parent : ".", strerror(errno));
         *staging = '\0';
         return -1;
@@ -331,6 +338,8 @@ static int
 make(void) {
     if (fill() < 0 || copy_tiny() < 0 || derive() < 0 || note() < 0)
         return -1;
+    if (project->update)
+        return update_apply(project, stage, staging);
     if (project->dry_run)
         return 0;
     if (project->git && command("git init -q && git add -A && "
@@ -350,12 +359,12 @@ project_make(struct project *wanted) {
     project = wanted;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &action, NULL);
-    int result = check_folder();
-    if (result == 0 && !project->dry_run)
+    int result = project->update ? 0 : check_folder();
+    if (result == 0 && (!project->dry_run || project->update))
         result = open_stage();
     if (result == 0)
         result = make();
-    if (result < 0 && *staging)
+    if ((result < 0 || project->update) && *staging)
         nftw(staging, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return result;
 }

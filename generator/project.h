@@ -4,10 +4,13 @@
 
 #include <stdbool.h>
 
+enum { UPDATE_WITH = 2048 };
+
 struct project {
     const char *folder, *name, *template;
     char **parts; /* those chosen, sorted; NULL ends */
-    bool git, dry_run;
+    bool git, dry_run, quiet;
+    bool update; /* the folder is there: Tiny's files in it are made anew */
     const char *arguments; /* as they were given, for .tiny/arguments */
     int files;             /* how many were made */
 };

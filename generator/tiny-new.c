@@ -9,30 +9,37 @@
 #include "derive.h"
 #include "fail.h"
 #include "project.h"
+#include "update.h"
 
-enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT };
-enum { LIST_SIZE = 2048 };
+enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT, UPDATE };
+enum { LIST_SIZE = 4 * UPDATE_WITH, NEEDS_DEPTH = 3 };
 
 static const char practical[] =
     "listen metrics notify probation reaper report restart rollback rotate";
 
 static void
 help(void) {
-    puts("Usage: tiny-new [OPTION]... DIR\n"
-         "Make a C server project in DIR, named after its last part.\n\n"
-         "  -n, --name=NAME           another name for the server\n"
-         "  -t, --template=NAME       what it starts from (default: worker)\n"
-         "  -w, --with=PART[,PART]... the parts it has; all, none (default: a "
-         "practical set)\n"
-         "  -l, --list                list templates and parts\n"
-         "      --dry-run             list the files, make nothing\n"
-         "      --git                 make it a git repository with a first "
-         "commit\n"
-         "  -q, --quiet               say nothing when all is well\n"
-         "  -h, --help                show this help\n"
-         "  -V, --version             show the version\n\n"
-         "Exit status: 0 made, 1 refused or failed, 2 wrong usage.\n"
-         "Then: cd DIR, make && ./svr.sh start");
+    puts(
+        "Usage: tiny-new [OPTION]... DIR\n"
+        "Make a C server project in DIR, named after its last part.\n\n"
+        "  -n, --name=NAME           another name for the server\n"
+        "  -t, --template=NAME       what it starts from (default: worker)\n"
+        "  -w, --with=PART[,PART]... the parts it has; all, none (default: a "
+        "practical set)\n"
+        "      --update              bring Tiny's files of the project DIR to "
+        "this\n"
+        "                            version, and add the parts of --with\n"
+        "  -l, --list                list templates and parts\n"
+        "      --dry-run             list the files, or changes; make nothing\n"
+        "      --git                 make it a git repository with a first "
+        "commit\n"
+        "  -q, --quiet               say nothing when all is well\n"
+        "  -h, --help                show this help\n"
+        "  -V, --version             show the version\n\n"
+        "Exit status: 0 made, 1 refused or failed, or an update left files "
+        "that "
+        "you\nedited, 2 wrong usage.\n"
+        "Then: cd DIR, make && ./svr.sh start");
 }
 
 static void
@@ -123,10 +130,12 @@ keep_parts(char **all, const char *with, const char *template) {
     data_words(false, template, "parts", needs);
     want(wanted, needs);
     want(wanted, with ? with : practical);
-    for (char **part = all; *part; part++) {
-        data_words(true, *part, "needs", needs);
-        if (*needs && is_wanted(wanted, *part))
-            want(wanted, needs);
+    for (int depth = 0; depth < NEEDS_DEPTH; depth++) {
+        for (char **part = all; *part; part++) {
+            data_words(true, *part, "needs", needs);
+            if (*needs && is_wanted(wanted, *part))
+                want(wanted, needs);
+        }
     }
     for (; *all; all++)
         if (is_wanted(wanted, *all))
@@ -165,14 +174,29 @@ arguments(const struct project *project) {
 }
 
 static void
+say_parts(const struct project *project) {
+    for (char **part = project->parts; *part; part++)
+        printf(" %s", *part);
+    puts(*project->parts ? "" : " none");
+}
+
+static void
 say_made(const struct project *project) {
     printf("%s: made from %s, %d files, parts:", project->folder,
            project->template, project->files);
-    for (char **part = project->parts; *part; part++)
-        printf(" %s", *part);
-    printf("%s\nNext:\n  cd %s\n  make && ./svr.sh start\n  ./svr.sh "
-           "status\n",
-           *project->parts ? "" : " none", project->folder);
+    say_parts(project);
+    printf("Next:\n  cd %s\n  make && ./svr.sh start\n  ./svr.sh status\n",
+           project->folder);
+}
+
+/* The parts of a project that is to be updated, and those that are to come. */
+static const char *
+also(struct project *project, const char *with, char all[2 * UPDATE_WITH]) {
+    char had[UPDATE_WITH];
+    if (update_read(project, had) < 0)
+        return NULL;
+    snprintf(all, (size_t)2 * UPDATE_WITH, "%s,%s", had, with ? with : "none");
+    return all;
 }
 
 int
@@ -184,13 +208,14 @@ main(int argc, char *argv[]) {
         {"list", no_argument, NULL, 'l'},
         {"dry-run", no_argument, NULL, DRY_RUN},
         {"git", no_argument, NULL, GIT},
+        {"update", no_argument, NULL, UPDATE},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0}};
     struct project project = {.name = NULL};
     const char *with = NULL;
-    bool quiet = false, lists = false;
+    bool lists = false;
     int option;
     while ((option = getopt_long(argc, argv, "n:t:w:lqhV", options, NULL)) >=
            0) {
@@ -210,11 +235,14 @@ main(int argc, char *argv[]) {
         case DRY_RUN:
             project.dry_run = true;
             break;
+        case UPDATE:
+            project.update = true;
+            break;
         case GIT:
             project.git = true;
             break;
         case 'q':
-            quiet = true;
+            project.quiet = true;
             break;
         case 'h':
             help();
@@ -233,9 +261,21 @@ main(int argc, char *argv[]) {
         return wrong_usage();
     }
     project.folder = argv[optind];
+    if (data_find() < 0)
+        return REFUSED;
+    char all[2 * UPDATE_WITH];
+    if (project.update) {
+        if (project.name || project.template || project.git) {
+            fail("--update takes DIR, --with, --dry-run and --quiet alone");
+            return wrong_usage();
+        }
+        with = also(&project, with, all);
+        if (!with)
+            return REFUSED;
+    }
     if (!project.name)
         project.name = last_part(project.folder);
-    if (check_name(project.name) < 0 || data_find() < 0)
+    if (check_name(project.name) < 0)
         return REFUSED;
     if (!project.template)
         project.template = "worker";
@@ -252,7 +292,12 @@ main(int argc, char *argv[]) {
     project.arguments = arguments(&project);
     if (project_make(&project) < 0)
         return REFUSED;
-    if (!quiet && !project.dry_run)
+    if (project.update && !project.quiet)
+        printf("%s: %s " VERSION ", parts:", project.folder,
+               project.dry_run ? "would be at" : "is at");
+    if (project.update && !project.quiet)
+        say_parts(&project);
+    else if (!project.quiet && !project.dry_run)
         say_made(&project);
     return 0;
 }
