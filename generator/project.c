@@ -113,35 +113,44 @@ add_piece(struct template *all, const char *path, const char *source) {
     return result;
 }
 
+/* Adds what each part has to say in a file: parts/NAME.ENDING, between a head
+ * and a tail. */
+static int
+add_parts(struct template *all, const char *path, const char *ending,
+          const char *head, const char *tail) {
+    int result = 0;
+    for (char **part = project->parts; *part && result == 0; part++) {
+        char text[128], source[PATH_MAX];
+        snprintf(source, sizeof source, "%s",
+                 data_path("parts/%s.%s", *part, ending));
+        if (access(source, R_OK) < 0)
+            continue;
+        int length = snprintf(text, sizeof text, "%s%s\n\n", head, *part);
+        result = template_add(all, path, text, (size_t)length);
+        if (result == 0)
+            result = add_piece(all, path, source);
+        if (result == 0)
+            result = template_add(all, path, tail, strlen(tail));
+    }
+    return result;
+}
+
 /* Adds all pieces of a path: the template's, the parts', and what all projects
  * have in common. */
 static int
 add_pieces(struct template *all, size_t i) {
+    const char *path = pieces[i].path;
     for (size_t j = 0; j < i; j++)
-        if (strcmp(pieces[j].path, pieces[i].path) == 0)
+        if (strcmp(pieces[j].path, path) == 0)
             return 0;
-    int result = 0;
-    bool conf = strcmp(pieces[i].path, "svr_conf") == 0;
-    for (size_t j = i; j < pieces_count && result == 0; j++) {
-        if (strcmp(pieces[j].path, pieces[i].path) != 0)
-            continue;
-        result = add_piece(all, pieces[i].path, pieces[j].source);
-        for (char **part = project->parts; conf && *part && result == 0;
-             part++) {
-            char head[128];
-            int length =
-                snprintf(head, sizeof head, "# ---- Part %s\n\n", *part);
-            const char *source = data_path("parts/%s.conf", *part);
-            if (access(source, R_OK) < 0)
-                continue;
-            result = template_add(all, "svr_conf", head, (size_t)length);
-            if (result == 0)
-                result = add_piece(all, "svr_conf", source);
-            if (result == 0)
-                result = template_add(all, "svr_conf", "\n", 1);
-        }
-        conf = false;
-    }
+    int result = add_piece(all, path, pieces[i].source);
+    if (result == 0 && strcmp(path, "svr_conf") == 0)
+        result = add_parts(all, path, "conf", "# ---- Part ", "\n");
+    for (size_t j = i + 1; j < pieces_count && result == 0; j++)
+        if (strcmp(pieces[j].path, path) == 0)
+            result = add_piece(all, path, pieces[j].source);
+    if (result == 0 && strcmp(path, "README.md") == 0)
+        result = add_parts(all, path, "md", "\n## Part ", "");
     return result;
 }
 
