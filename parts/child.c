@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -77,6 +77,7 @@ live(svr_call *work, void *arg, int out) {
     setpgid(0, 0);
     signal(SIGPIPE, SIG_DFL);
     svr_log_lowest = SVR_ERR + 1;
+    __fpurge(stdout); /* what the server has not written yet is not its */
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
@@ -86,7 +87,7 @@ live(svr_call *work, void *arg, int out) {
         fault_describe("task", result, reason);
         fprintf(stderr, "%s\n", reason);
     }
-    fflush(NULL);
+    fflush(stdout);
     _exit(result < 0 ? BROKEN : result);
 }
 
@@ -96,7 +97,6 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
     int ends[2];
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -1;
-    fflush(NULL); /* or what waits there would be written twice */
     fcntl(ends[1], F_SETFL, 0);
     pid_t pid = fork();
     if (pid == 0)
@@ -116,9 +116,9 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
     snprintf(child->timer.key, TIMER_KEY_SIZE, "svr.%s", key);
     server_timer(child->timer);
     loop_watch(child->out,
-               (struct loop_watch){SVR_READ, 0, hear_output, child, 0});
+               (struct loop_watch){SVR_READ, LOOP_NO_CALL, hear_output, child, 0});
     loop_watch(child->process,
-               (struct loop_watch){SVR_READ, 0, hear_end, child, 0});
+               (struct loop_watch){SVR_READ, LOOP_NO_CALL, hear_end, child, 0});
     return 0;
 }
 

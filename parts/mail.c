@@ -43,6 +43,15 @@ plan(int64_t span) {
         .key = "svr.email", .own = send_next, .every = span, .runs = 1});
 }
 
+/* Whether there is something to send. */
+static bool
+waits(void) {
+    pthread_mutex_lock(&lock);
+    bool some = coming.lines || going.lines;
+    pthread_mutex_unlock(&lock);
+    return some;
+}
+
 static int
 begin(void *unused) {
     if (!child.pid && going.lines == 0)
@@ -111,7 +120,7 @@ over(struct child *mail, int status) {
     failed += result != 0;
     if (result != EX_TEMPFAIL)
         going.lines = 0;
-    if (coming.lines || going.lines)
+    if (waits())
         plan(every);
     return 0;
 }
@@ -143,13 +152,13 @@ send_next(void *unused) {
 /* Sends what is left, before the end. */
 static void
 finish(void) {
-    if (!child.pid && (going.lines || coming.lines))
+    if (!child.pid && waits())
         send_next(NULL);
     struct pollfd end = {.fd = child.process, .events = POLLIN};
     if (child.pid && poll(&end, 1, LAST_WORDS_MS) >= 0)
         over(&child, child_end(&child));
     telling = true;
-    if (going.lines || coming.lines)
+    if (waits())
         svr_warn("log.email: %u lines were not sent",
                  going.lines + coming.lines);
 }

@@ -25,8 +25,8 @@ enum { ANSWER_SIZE = 4096, RETRY_MS = 100, MS = 1000000 };
 #define KEPT "SVR_STANDBY_LEASE"
 
 /* As configured at the start; times in nanoseconds. */
-static char endpoints[1024], key[512]; /* in base64 */
-static char seconds[24];               /* the ttl */
+static char endpoints[1024], key[512], who[512]; /* those two in base64 */
+static char seconds[24];                         /* the ttl */
 static int64_t ttl, wait_span, retry_timeout;
 
 static int64_t valid; /* till then the lease is there, for sure */
@@ -132,7 +132,7 @@ campaign(int64_t until) {
              "\"createRevision\":\"0\"}],\"success\":[{\"requestPut\":{"
              "\"key\":\"%s\",\"value\":\"%s\",\"lease\":\"%s\"}}],"
              "\"failure\":[{\"requestRange\":{\"key\":\"%s\"}}]}",
-             key, key, key, lease, key);
+             key, key, who, lease, key);
     snprintf(own, sizeof own, "\"lease\":\"%s\"", lease);
     if (!ask("kv/txn", question, until, answer) ||
         (strstr(answer, "\"succeeded\":true")
@@ -203,11 +203,15 @@ start(const struct conf *conf, char reason[WHY_SIZE]) {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
                              .sigev_signo = SIGKILL};
     const char *kept = getenv(KEPT);
+    char host[64] = "", text[128];
     snprintf(endpoints, sizeof endpoints, "%s",
              conf_text(conf, "standby_etcd.endpoints"));
     if (!*endpoints)
         return 0;
     base64(conf_text(conf, "standby_etcd.key"), key);
+    gethostname(host, sizeof host - 1);
+    snprintf(text, sizeof text, "%s, pid %d", host, (int)getpid());
+    base64(text, who);
     snprintf(seconds, sizeof seconds, "%s",
              conf_text(conf, "standby_etcd.ttl"));
     snprintf(lease, sizeof lease, "%s", kept ? kept : "");

@@ -22,8 +22,9 @@ int64_t loop_wait(int64_t until);
 /* loop_wake ends a wait, the present or the next; any thread. */
 void loop_wake(void);
 
-/* A descriptor that is watched. `call` is an index of the handler's table; one
- * with `own` is a part's. */
+/* A descriptor that is watched. `call` is an index of the handler's table. One
+ * with `own` is a part's; its `call`, if any, is what the part will call. */
+enum { LOOP_NO_CALL = -1 };
 struct loop_watch {
     int events; /* SVR_READ, SVR_WRITE; 0: it is not watched */
     int call;

@@ -166,7 +166,7 @@ bind_watches(const struct svr_handler *old, const struct svr_handler *new,
              char reason[WHY_SIZE]) {
     struct loop_watch *watch;
     for (int fd = 0; (watch = loop_watch_at(fd)); fd++) {
-        if (watch->events == 0 || watch->own)
+        if (watch->events == 0 || watch->call == LOOP_NO_CALL)
             continue;
         const char *name = old->callbacks[watch->call].name;
         watch->call = handler_index(new, name);

@@ -135,7 +135,7 @@ assert reload() == 1 and c.ask("GET x") == "NOTHING"
 open("my_util.c", "w").write(source)
 # version 2 of the state counts what was said
 server = open("my_server.c").read()
-grown = server.replace("    LIST_HEAD(, client) clients;\n};", "    LIST_HEAD(, client) clients;\n    int64_t reloads;\n};")
+grown = server.replace("    int64_t commands;\n};", "    int64_t commands;\n    int64_t reloads;\n};")
 grown = grown.replace(".state_version = 1", ".state_version = 2")
 open("my_server.c", "w").write(grown)
 assert reload() == 1, "without migrate"

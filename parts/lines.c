@@ -1,0 +1,251 @@
+/* lines: a server of lines: clients that say one and get an answer, over
+ * reloads. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "handler.h"
+#include "lines.h"
+#include "loop.h"
+#include "part.h"
+#include "server.h"
+
+enum { LAST_WORDS_MS = 1000, PAUSE_MS = 10, LOOKS = 4, NOBODY = -1 };
+#define SECOND INT64_C(1000000000)
+
+struct client {
+    LIST_ENTRY(client) entry;
+    int fd, events;
+    int64_t heard; /* when, monotonic */
+    bool ends;     /* once its answers are sent */
+    size_t in_used, out_used;
+    char in[SVR_LINE_SIZE], out[2 * SVR_LINE_SIZE];
+};
+static LIST_HEAD(, client) clients;
+static int64_t count, most, idle;
+
+/* The listening socket, and the one that takes its place if all goes well. */
+static int listener = NOBODY, fresh = NOBODY;
+static char address[128], fresh_address[128], name[64]; /* of the callback */
+static bool closing;
+
+static int serve(void *arg), listen_on(void *unused);
+
+static int
+drop(struct client *client) {
+    loop_unwatch(client->fd);
+    /* Bytes left unread would make the close take the last answer away. */
+    (void)!recv(client->fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT);
+    close(client->fd);
+    LIST_REMOVE(client, entry);
+    free(client);
+    count--;
+    return listen_on(NULL); /* it rests when descriptors run out */
+}
+
+static int
+wait_for(struct client *client, int events) {
+    if (client->events == events)
+        return 0;
+    client->events = events;
+    return loop_watch(client->fd, (struct loop_watch){events, LOOP_NO_CALL,
+                                                      serve, client, 0});
+}
+
+/* Hands the handler a line, or why there is none. */
+static int
+answer(struct client *client, const char *end, const char *why) {
+    size_t used = end ? (size_t)(end + 1 - client->in) : client->in_used;
+    struct svr_line line = {.text = client->in,
+                            .length = end ? used - 1 : 0,
+                            .why = why,
+                            .answer = client->out + client->out_used,
+                            .size = SVR_LINE_SIZE,
+                            .last = why != NULL};
+    line.length -= line.length > 0 && line.text[line.length - 1] == '\r';
+    line.text[line.length] = *line.answer = '\0';
+    int result = handler_call(name, &line);
+    client->ends = line.last || result < 0;
+    client->out_used += strnlen(line.answer, line.size);
+    client->in_used -= used;
+    memmove(client->in, client->in + used, client->in_used);
+    return result;
+}
+
+/* Sends what the client takes. Returns false when it would wait, or is gone. */
+static bool
+flush(struct client *client) {
+    ssize_t sent =
+        send(client->fd, client->out, client->out_used, MSG_NOSIGNAL);
+    if (sent < 0) {
+        errno == EAGAIN ? wait_for(client, SVR_WRITE) : drop(client);
+        return false;
+    }
+    client->out_used -= (size_t)sent;
+    memmove(client->out, client->out + sent, client->out_used);
+    return true;
+}
+
+/* Goes on with a client until it would wait. */
+static int
+serve(void *arg) {
+    struct client *client = arg;
+    for (bool heard = false;;) {
+        const char *end = memchr(client->in, '\n', client->in_used);
+        const char *why = !end && client->in_used == sizeof client->in
+                              ? "a line has at most 4095 bytes"
+                              : NULL;
+        int result = 0;
+        if ((end || why) && !client->ends && client->out_used <= SVR_LINE_SIZE)
+            result = answer(client, end, why);
+        else if (client->out_used > 0) {
+            if (!flush(client))
+                return 0;
+        } else if (client->ends) {
+            return drop(client);
+        } else if (heard) {
+            return wait_for(client, SVR_READ);
+        } else {
+            ssize_t got = recv(client->fd, client->in + client->in_used,
+                               sizeof client->in - client->in_used, 0);
+            if (got <= 0)
+                return got < 0 && errno == EAGAIN && !closing
+                           ? wait_for(client, SVR_READ)
+                           : drop(client);
+            client->in_used += (size_t)got;
+            client->heard = loop_now();
+            heard = true;
+        }
+        if (result < 0)
+            return drop(client), result;
+    }
+}
+
+static int
+drop_idle(void *unused) {
+    struct client *client, *next;
+    for (client = LIST_FIRST(&clients); client; client = next) {
+        next = LIST_NEXT(client, entry);
+        if (loop_now() - client->heard > idle)
+            drop(client);
+    }
+    return unused != NULL;
+}
+
+static int
+welcome(void *unused) {
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
+    (void)unused;
+    if (!client) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        else if (error == EMFILE || error == ENFILE)
+            loop_unwatch(listener);
+        else
+            return 0; /* gone already */
+        return svr_fail("accept: %s", strerror(error));
+    }
+    client->fd = fd;
+    client->heard = loop_now();
+    LIST_INSERT_HEAD(&clients, client, entry);
+    if (++count > most)
+        answer(client, NULL, "too many clients");
+    return serve(client);
+}
+
+/* Lets clients come. */
+static int
+listen_on(void *unused) {
+    struct loop_watch watch = {
+        SVR_READ, handler_index(handler_live()->table, name), welcome, NULL, 0};
+    (void)unused;
+    return listener < 0 || closing ? 0 : loop_watch(listener, watch);
+}
+
+int
+svr_lines(const char *at, svr_call *call, int64_t limit, double seconds) {
+    const char *called = handler_name(call);
+    if (!called || strlen(called) >= sizeof name)
+        return svr_fail("svr_lines: no such callback in the handler's table");
+    if (strlen(at) >= sizeof address)
+        return svr_fail("listen on %.64s...: too long", at);
+    if (fresh >= 0)
+        close(fresh);
+    fresh = strcmp(at, address) == 0 ? NOBODY : svr_listen(at);
+    if (fresh < 0 && strcmp(at, address) != 0)
+        return SVR_FAILED;
+    memcpy(fresh_address, at, strlen(at) + 1);
+    memcpy(name, called, strlen(called) + 1);
+    most = limit;
+    idle = (int64_t)(seconds * (double)SECOND);
+    return 0;
+}
+
+int64_t
+svr_lines_clients(void) {
+    return count;
+}
+
+/* Puts in force what svr_lines wanted; or forgets it. */
+static void
+settle(bool good) {
+    if (fresh >= 0 && !good)
+        close(fresh);
+    if (fresh >= 0 && good) {
+        if (listener >= 0) {
+            loop_unwatch(listener);
+            close(listener);
+        }
+        listener = fresh;
+        memcpy(address, fresh_address, sizeof address);
+        svr_info("listening on %s", address);
+    }
+    fresh = NOBODY;
+    if (good && listener >= 0)
+        server_timer((struct timer){
+            .key = "svr.lines", .own = drop_idle, .every = idle / LOOKS});
+    listen_on(NULL);
+}
+
+/* No more clients; those who have asked get their answers. */
+static void
+finish(bool restarts) {
+    struct client *client, *next;
+    loop_unwatch(listener);
+    if (!restarts) /* the next program goes on with it */
+        close(listener);
+    closing = true;
+    for (int ms = 0; ms < LAST_WORDS_MS && count > 0; ms += PAUSE_MS) {
+        for (client = LIST_FIRST(&clients); client; client = next) {
+            next = LIST_NEXT(client, entry);
+            serve(client);
+        }
+        poll(NULL, 0, count > 0 ? PAUSE_MS : 0);
+    }
+}
+
+static int
+hear(enum part_event event, const struct conf *conf, const char *text,
+     char reason[WHY_SIZE]) {
+    (void)conf, (void)reason;
+    if (event == PART_READY || event == PART_RELOADED)
+        settle(!text);
+    else if (event == PART_CLOSE && listener >= 0)
+        finish(text != NULL);
+    return 0;
+}
+
+static void
+status(FILE *out) {
+    fprintf(out, ", \"lines\": {\"clients\": %jd}", (intmax_t)count);
+}
+
+const struct part part_lines = {
+    .name = "lines", .hear = hear, .status = status};
