@@ -14,10 +14,12 @@ smtp() {
     command -v msmtp >/dev/null || skip "no msmtp"
     mkdir -p mails
     cat >smtp.py <<'END'
-import os, sys, time
+import asyncio, os, sys, time
 from aiosmtpd.controller import Controller
 class Keep:
     async def handle_DATA(self, server, session, envelope):
+        if os.path.exists("refuse"): return "550 not here"
+        if os.path.exists("slow"): await asyncio.sleep(2)
         name = "mails/%d" % len(os.listdir("mails"))
         open(name + ".new", "wb").write(envelope.content)
         os.rename(name + ".new", name)
@@ -132,6 +134,29 @@ mails() {
     grep -q 'kept' mails/0
     grep -q 'kept too' mails/1
     wait_line 5 'log.email: works again'
+    bounded ./svr.sh close
+}
+
+@test "the server refuses: said with its words, and not tried again; it is slow: nobody waits for it" {
+    mailing
+    smtp "$port"
+    touch refuse
+    run_server
+    say 'refused'
+    wait_line 10 'log.email: not sent: the command returned [0-9]*: msmtp: '
+    grep 'log.email: not sent' log.txt | grep -v 'tries again'
+    rm refuse
+    touch slow
+    say 'late'
+    wait_line 5 '>> late'
+    wait_until 5 eval 'pgrep -P "$server" >/dev/null'
+    [ "$(json state)" = running ]
+    say 'meanwhile'
+    wait_line 5 '>> meanwhile'
+    rm slow
+    wait_until 10 eval '[ "$(mails)" -eq 2 ]'
+    ! grep -q refused mails/*
+    grep -q meanwhile mails/1
     bounded ./svr.sh close
 }
 
