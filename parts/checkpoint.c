@@ -73,8 +73,9 @@ enter(const struct head *head, size_t size, char reason[WHY_SIZE]) {
                    by_callback ? "without" : "by");
     if (by_callback) {
         FILE *in = fmemopen((void *)(head + 1), size, "r");
-        result = in ? handler_call("load", in) : -1;
-        if (result < 0)
+        if (!in)
+            return why(reason, "no memory");
+        if ((result = handler_call("load", in)) < 0)
             fault_describe("load", result, reason);
         fclose(in);
     } else if (head->version == code->state_version &&
@@ -97,7 +98,9 @@ restore(char reason[WHY_SIZE]) {
     size_t size;
     struct head *head = store_take(path, &size, odd);
     int result = 0;
-    if (head)
+    if (head && size < sizeof *head)
+        result = why(because, "it is no checkpoint");
+    else if (head)
         result = enter(head, size - sizeof *head, because);
     else if (*odd)
         result = why(because, "%.480s", odd);
@@ -128,7 +131,6 @@ tick(void *unused) {
 static int
 hear(enum part_event event, const struct conf *conf, const char *text,
      char reason[WHY_SIZE]) {
-    (void)text;
     if (event == PART_BEGIN) {
         snprintf(path, sizeof path, "%s", conf_text(conf, "checkpoint.file"));
         saved_version = handler_live()->table->state_version;
@@ -140,7 +142,7 @@ hear(enum part_event event, const struct conf *conf, const char *text,
             .key = "svr.checkpoint",
             .own = tick,
             .every = (int64_t)(conf_number(conf, "checkpoint.every") * 1e9)});
-    if (event == PART_END && ready && svr_checkpoint_save() < 0)
+    if (event == PART_END && ready && svr_checkpoint_save() < 0 && !text)
         return why(reason, "the state of the close was not saved");
     return 0;
 }

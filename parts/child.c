@@ -115,8 +115,8 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
                                   .runs = 1};
     snprintf(child->timer.key, TIMER_KEY_SIZE, "svr.%s", key);
     server_timer(child->timer);
-    loop_watch(child->out,
-               (struct loop_watch){SVR_READ, LOOP_NO_CALL, hear_output, child, 0});
+    loop_watch(child->out, (struct loop_watch){SVR_READ, LOOP_NO_CALL,
+                                               hear_output, child, 0});
     loop_watch(child->process,
                (struct loop_watch){SVR_READ, LOOP_NO_CALL, hear_end, child, 0});
     return 0;

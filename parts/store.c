@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,7 +17,7 @@ struct head {
     char magic[8];
     uint64_t size, sum; /* of the rest */
 };
-static const char magic[8] = "TINYST1";
+static const struct head form = {.magic = "TINYST1"};
 
 /* A checksum: FNV-1a, 64 bits. */
 static uint64_t
@@ -52,16 +51,17 @@ move(const char *from, const char *to) {
 int
 store_put(const char *path, const void *bytes, size_t size) {
     char fresh[PATH_MAX], before[PATH_MAX];
-    struct head head = {.size = size, .sum = sum(bytes, size)};
+    struct head head = form;
     struct iovec pieces[] = {{&head, sizeof head}, {(void *)bytes, size}};
-    ssize_t all = (ssize_t)(sizeof head + size);
-    memcpy(head.magic, magic, sizeof magic);
+    head.size = size;
+    head.sum = sum(bytes, size);
     int fd = openat(part_folder, beside(path, ".new", fresh),
                     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
     errno = ENOSPC; /* where a write is short */
-    bool whole = writev(fd, pieces, 2) == all && fsync(fd) == 0;
+    bool whole = writev(fd, pieces, 2) == (ssize_t)(sizeof head + size) &&
+                 fsync(fd) == 0;
     close(fd);
     if (!whole ||
         (move(path, beside(path, ".1", before)) < 0 && errno != ENOENT))
@@ -72,18 +72,16 @@ store_put(const char *path, const void *bytes, size_t size) {
 /* Reads a file. NULL: it is not there (errno ENOENT), or is not whole. */
 static unsigned char *
 take(const char *path, size_t *size) {
-    struct head head;
-    struct stat file;
+    struct head head = form;
     int fd = openat(part_folder, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return NULL;
-    bool whole = read(fd, &head, sizeof head) == sizeof head &&
-                 memcmp(head.magic, magic, sizeof magic) == 0 &&
-                 fstat(fd, &file) == 0 &&
-                 (uint64_t)file.st_size - sizeof head == head.size;
-    unsigned char *bytes = whole ? malloc(head.size + 1) : NULL;
-    whole = bytes && read(fd, bytes, head.size) == (ssize_t)head.size &&
-            sum(bytes, head.size) == head.sum;
+    bool ours = read(fd, &head, sizeof head) == sizeof head &&
+                memcmp(head.magic, form.magic, sizeof form.magic) == 0;
+    unsigned char *bytes = ours ? malloc(head.size + 1) : NULL;
+    bool whole = bytes &&
+                 read(fd, bytes, head.size + 1) == (ssize_t)head.size &&
+                 sum(bytes, head.size) == head.sum;
     close(fd);
     errno = 0;
     *size = head.size;

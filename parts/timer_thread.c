@@ -1,6 +1,7 @@
 /* timer_thread: timers that tick while `run` blocks, on a thread of their own.
  * It holds the lock while a callback runs, and so do a reload and the close. */
 #define _GNU_SOURCE
+#include <stdatomic.h>
 #include <string.h>
 
 #include "handler.h"
@@ -20,7 +21,8 @@ static struct task {
 
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static pthread_t thread; /* 0: not yet needed */
+static pthread_t thread;   /* 0: not yet needed */
+static atomic_bool wanted; /* the loop wants the lock, and is to have it next */
 
 static struct task *
 find(const char *key) {
@@ -34,10 +36,12 @@ static void *
 work(void *unused) {
     pthread_mutex_lock(&lock);
     for (;;) {
+        while (wanted)
+            pthread_cond_wait(&changed, &lock);
         int64_t next = INT64_MAX;
         for (struct task *task = tasks; task < tasks + THREAD_TIMERS; task++) {
             int64_t late = loop_now() - task->due;
-            if (*task->key && late >= 0) {
+            if (*task->key && late >= 0 && !wanted) {
                 task->due += late / task->every * task->every + task->every;
                 int result = handler_call(task->name, task->arg);
                 if (result == HANDLER_GONE)
@@ -90,11 +94,14 @@ hear(enum part_event event, const struct conf *conf, const char *text,
      char reason[WHY_SIZE]) {
     (void)conf, (void)reason;
     if (event == PART_RELOAD || event == PART_CLOSE) {
+        wanted = true;
         pthread_mutex_lock(&lock);
         memcpy(saved, tasks, sizeof tasks);
     } else if (event == PART_RELOADED) {
         if (text)
             memcpy(tasks, saved, sizeof tasks);
+        wanted = false;
+        pthread_cond_signal(&changed);
         pthread_mutex_unlock(&lock);
     }
     return 0;

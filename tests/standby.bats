@@ -43,6 +43,7 @@ END
     cd "$other"
     run_server
     slave=$server
+    wait_until 5 eval '[ "$(json state 2>/dev/null)" = standby ]'
     cd "$P"
 }
 

@@ -42,3 +42,18 @@ setup_file() {
     timeout -k 1 600 "$TINY_SRC/tests/fail-over" "$TINY_NEW" >table.txt 2>&1 || { cat table.txt; return 1; }
     sed 's/^/# /' table.txt >&3
 }
+
+@test "a model of the protocol: never two at work, in any order of events; without the kernel's timer there would be" {
+    command -v spin >/dev/null || skip "no spin"
+    cd "$BATS_TEST_TMPDIR"
+    spin -a "$TINY_SRC/tests/standby.pml"
+    "${CC:-cc}" -O2 -w -DSAFETY -o pan pan.c
+    run timeout -k 1 300 ./pan -m100000
+    echo "$output"
+    [[ $output == *"errors: 0"* ]]
+    [[ $output != *"max search depth too small"* ]]
+    spin -DNO_TIMER -a "$TINY_SRC/tests/standby.pml"
+    "${CC:-cc}" -O2 -w -DSAFETY -o pan pan.c
+    run timeout -k 1 300 ./pan -m100000
+    [[ $output == *"assertion violated"*"errors: 1"* ]]
+}
