@@ -16,7 +16,6 @@
 #include "server.h"
 
 enum { LAST_WORDS_MS = 1000, PAUSE_MS = 10, LOOKS = 4, NOBODY = -1 };
-#define SECOND INT64_C(1000000000)
 
 struct client {
     LIST_ENTRY(client) entry;
@@ -27,12 +26,16 @@ struct client {
     char in[SVR_LINE_SIZE], out[2 * SVR_LINE_SIZE];
 };
 static LIST_HEAD(, client) clients;
-static int64_t count, most, idle;
-
-/* The listening socket, and the one that takes its place if all goes well. */
-static int listener = NOBODY, fresh = NOBODY;
-static char address[128], fresh_address[128], name[64]; /* of the callback */
+static int64_t count;
 static bool closing;
+
+/* What svr_lines wanted, and what is in force: it may be of a reload that is
+ * rejected. */
+static struct terms {
+    int listener;
+    char address[128], name[64]; /* of the callback */
+    int64_t most, idle;
+} now = {.listener = NOBODY}, wanted = {.listener = NOBODY};
 
 static int serve(void *arg), listen_on(void *unused);
 
@@ -69,7 +72,7 @@ answer(struct client *client, const char *end, const char *why) {
                             .last = why != NULL};
     line.length -= line.length > 0 && line.text[line.length - 1] == '\r';
     line.text[line.length] = *line.answer = '\0';
-    int result = handler_call(name, &line);
+    int result = handler_call(now.name, &line);
     client->ends = line.last || result < 0;
     client->out_used += strnlen(line.answer, line.size);
     client->in_used -= used;
@@ -131,7 +134,7 @@ drop_idle(void *unused) {
     struct client *client, *next;
     for (client = LIST_FIRST(&clients); client; client = next) {
         next = LIST_NEXT(client, entry);
-        if (loop_now() - client->heard > idle)
+        if (loop_now() - client->heard > now.idle)
             drop(client);
     }
     return unused != NULL;
@@ -139,7 +142,7 @@ drop_idle(void *unused) {
 
 static int
 welcome(void *unused) {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(now.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
     (void)unused;
     if (!client) {
@@ -147,7 +150,7 @@ welcome(void *unused) {
         if (fd >= 0)
             close(fd);
         else if (error == EMFILE || error == ENFILE)
-            loop_unwatch(listener);
+            loop_unwatch(now.listener);
         else
             return 0; /* gone already */
         return svr_fail("accept: %s", strerror(error));
@@ -155,7 +158,7 @@ welcome(void *unused) {
     client->fd = fd;
     client->heard = loop_now();
     LIST_INSERT_HEAD(&clients, client, entry);
-    if (++count > most)
+    if (++count > now.most)
         answer(client, NULL, "too many clients");
     return serve(client);
 }
@@ -163,29 +166,31 @@ welcome(void *unused) {
 /* Lets clients come. */
 static int
 listen_on(void *unused) {
-    struct loop_watch watch = {
-        SVR_READ, handler_index(handler_live()->table, name), welcome, NULL, 0};
+    int call = handler_index(handler_live()->table, now.name);
     (void)unused;
-    return listener < 0 || closing ? 0 : loop_watch(listener, watch);
+    return now.listener < 0 || closing
+               ? 0
+               : loop_watch(
+                     now.listener,
+                     (struct loop_watch){SVR_READ, call, welcome, NULL, 0});
 }
 
 int
-svr_lines(const char *at, svr_call *call, int64_t limit, double seconds) {
-    const char *called = handler_name(call);
-    if (!called || strlen(called) >= sizeof name)
-        return svr_fail("svr_lines: no such callback in the handler's table");
-    if (strlen(at) >= sizeof address)
-        return svr_fail("listen on %.64s...: too long", at);
-    if (fresh >= 0)
-        close(fresh);
-    fresh = strcmp(at, address) == 0 ? NOBODY : svr_listen(at);
-    if (fresh < 0 && strcmp(at, address) != 0)
-        return SVR_FAILED;
-    memcpy(fresh_address, at, strlen(at) + 1);
-    memcpy(name, called, strlen(called) + 1);
-    most = limit;
-    idle = (int64_t)(seconds * (double)SECOND);
-    return 0;
+svr_lines(const char *address, svr_call *call, int64_t most, double idle) {
+    const char *name = handler_name(call);
+    bool moves = strcmp(address, now.address) != 0;
+    if (!name || strlen(name) >= sizeof now.name ||
+        strlen(address) >= sizeof now.address)
+        return svr_fail("svr_lines: an address of more than 127 bytes, or no "
+                        "callback of the handler's table");
+    if (wanted.listener >= 0)
+        close(wanted.listener);
+    wanted = (struct terms){.listener = moves ? svr_listen(address) : NOBODY,
+                            .most = most,
+                            .idle = (int64_t)(idle * 1e9)};
+    memcpy(wanted.address, address, strlen(address));
+    memcpy(wanted.name, name, strlen(name));
+    return moves && wanted.listener < 0 ? SVR_FAILED : SVR_OK;
 }
 
 int64_t
@@ -196,21 +201,23 @@ svr_lines_clients(void) {
 /* Puts in force what svr_lines wanted; or forgets it. */
 static void
 settle(bool good) {
-    if (fresh >= 0 && !good)
-        close(fresh);
-    if (fresh >= 0 && good) {
-        if (listener >= 0) {
-            loop_unwatch(listener);
-            close(listener);
-        }
-        listener = fresh;
-        memcpy(address, fresh_address, sizeof address);
-        svr_info("listening on %s", address);
+    if (wanted.listener < 0) {
+        wanted.listener = now.listener;
+    } else if (!good) {
+        close(wanted.listener);
+    } else {
+        svr_info("listening on %s", wanted.address);
+        loop_unwatch(now.listener);
+        if (now.listener >= 0)
+            close(now.listener);
     }
-    fresh = NOBODY;
-    if (good && listener >= 0)
+    if (good)
+        now = wanted;
+    wanted = now;
+    wanted.listener = NOBODY;
+    if (now.listener >= 0)
         server_timer((struct timer){
-            .key = "svr.lines", .own = drop_idle, .every = idle / LOOKS});
+            .key = "svr.lines", .own = drop_idle, .every = now.idle / LOOKS});
     listen_on(NULL);
 }
 
@@ -218,9 +225,9 @@ settle(bool good) {
 static void
 finish(bool restarts) {
     struct client *client, *next;
-    loop_unwatch(listener);
+    loop_unwatch(now.listener);
     if (!restarts) /* the next program goes on with it */
-        close(listener);
+        close(now.listener);
     closing = true;
     for (int ms = 0; ms < LAST_WORDS_MS && count > 0; ms += PAUSE_MS) {
         for (client = LIST_FIRST(&clients); client; client = next) {
@@ -237,7 +244,7 @@ hear(enum part_event event, const struct conf *conf, const char *text,
     (void)conf, (void)reason;
     if (event == PART_READY || event == PART_RELOADED)
         settle(!text);
-    else if (event == PART_CLOSE && listener >= 0)
+    else if (event == PART_CLOSE && now.listener >= 0)
         finish(text != NULL);
     return 0;
 }

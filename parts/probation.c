@@ -73,6 +73,9 @@ static void
 begin(double seconds) {
     char copy[48];
     snprintf(copy, sizeof copy, "run/handler.%u.so", handler_live()->copy);
+    if (seconds == 0 && same(copy, good.code) &&
+        same(source_built.conf, good.conf))
+        return; /* a start with what is known */
     unlinkat(part_folder, trial.code, 0);
     int from = openat(part_folder, source_built.conf, O_RDONLY | O_CLOEXEC);
     int to = openat(part_folder, trial.conf,

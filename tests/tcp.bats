@@ -190,6 +190,38 @@ END
     bounded ./svr.sh close
 }
 
+@test "a rejected reload leaves address, callback and limits as they were" {
+    serve
+    talk <<'END'
+c = connect()
+assert c.ask("SET k v") == "OK"
+server = open("my_server.c").read()
+open("my_server.c", "w").write(server.replace("SVR_HANDLER(", """static int
+other(void *arg) {
+    struct svr_line *line = arg;
+    snprintf(line->answer, line->size, "other\\n");
+    return SVR_OK;
+}
+
+static int
+bad(void) {
+    return svr_lines("run/other", other, 0, 0.1) < 0 ? SVR_FAILED : svr_fail("no");
+}
+
+SVR_HANDLER(""").replace(".on_reload = serve", ".on_reload = bad").replace("SVR_CALLBACKS(", "SVR_CALLBACKS(SVR_CALL(other), "))
+for i in range(3):
+    assert reload() == 1
+    assert c.ask("GET k") == "v" and connect().ask("COUNT") == "1"
+s = socket.socket(socket.AF_UNIX)
+try:
+    s.connect("run/other")
+    assert False, "it listens"
+except ConnectionRefusedError:
+    pass
+END
+    bounded ./svr.sh close
+}
+
 @test "a close takes no more clients, and answers what was sent" {
     serve
     talk <<'END'
