@@ -1,5 +1,4 @@
-/* lines: a server of lines: clients that say one and get an answer, over
- * reloads
+/* lines: clients that say a line and get an answer, over reloads
  *
  * needs: listen
  *

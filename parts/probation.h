@@ -1,5 +1,4 @@
-/* probation: after a crash soon after a reload the last good code runs again;
- * ./svr.sh rollback brings it back by hand.
+/* probation: after a crash soon after a reload the last good code runs again
  *
  * New code and configuration are on trial for svr.reload.probation seconds. Any
  * end but a clean close in that time makes the next start run the last that

@@ -28,6 +28,13 @@ setup() {
     done
 }
 
+@test "the first line of a part's header says it whole, for --list" {
+    for header in parts/*.h; do
+        first=$(head -n 1 "$header") second=$(sed -n 2p "$header")
+        [[ $first == *' */' || $second == ' *' ]] || { echo "$header: $first"; return 1; }
+    done
+}
+
 @test "nobody includes in a circle" {
     for file in runtime/*.[ch]; do
         sed -n 's/^#include "\(.*\)\.h"/\1/p' "$file" | while read -r header; do
