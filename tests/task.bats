@@ -150,14 +150,19 @@ no_children() {
     for pid in $children $(cat grand); do
         wait_until 5 gone "$pid"
     done
-    rm -f server.pid status.txt
+    rm -f server.pid status.txt grand
     run_server
     wait_until 5 eval '[ "$(json task.running)" -ge 1 ]'
+    wait_until 5 eval '[ "$(wc -l <grand 2>/dev/null)" = 3 ]'
     children=$(pgrep -P "$server")
     kill -9 "$server"
     for pid in $children; do
         wait_until 5 gone "$pid"
     done
+    # what they forked has no parent that could be told (docs/task.md)
+    while read -r pid; do
+        helpers+=("$pid")
+    done <grand
 }
 
 @test "a deadline that is met, and one that is not" {
