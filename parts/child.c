@@ -69,12 +69,10 @@ hear_limit(void *arg) {
     return 0;
 }
 
-/* What the child does. */
+/* Does the work, then ends. */
 _Noreturn static void
 live(svr_call *work, void *arg, int out) {
     char reason[WHY_SIZE];
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever ends the server */
-    setpgid(0, 0);
     signal(SIGPIPE, SIG_DFL);
     svr_log_lowest = SVR_ERR + 1;
     __fpurge(stdout); /* what the server has not written yet is not its */
@@ -91,6 +89,38 @@ live(svr_call *work, void *arg, int out) {
     _exit(result < 0 ? BROKEN : result);
 }
 
+/* The child: has the work done by a child of its own, and ends as that does.
+ * Should the server end first, whatever ends it, it kills the whole group. */
+_Noreturn static void
+keep(pid_t server, svr_call *work, void *arg, int out) {
+    int number = SIGHUP, status = 0;
+    sigset_t awaited;
+    sigemptyset(&awaited);
+    sigaddset(&awaited, SIGHUP);
+    sigaddset(&awaited, SIGCHLD);
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGHUP);
+    prctl(PR_SET_DUMPABLE, 0); /* a core is the work's, not this one's */
+    sigprocmask(SIG_BLOCK, &awaited, NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_DUMPABLE, 1);
+        sigprocmask(SIG_UNBLOCK, &awaited, NULL);
+        live(work, arg, out);
+    }
+    close_range(STDIN_FILENO, ~0U, 0);
+    if (pid > 0 && getppid() == server)
+        sigwait(&awaited, &number);
+    if (number == SIGHUP)
+        kill(0, SIGKILL);
+    waitpid(pid, &status, 0);
+    if (WIFEXITED(status))
+        _exit(WEXITSTATUS(status));
+    signal(WTERMSIG(status), SIG_DFL);
+    raise(WTERMSIG(status));
+    _exit(BROKEN);
+}
+
 int
 child_start(struct child *child, const char *key, svr_call *work, void *arg,
             double limit, int (*over)(struct child *child, int status)) {
@@ -98,9 +128,9 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -1;
     fcntl(ends[1], F_SETFL, 0);
-    pid_t pid = fork();
+    pid_t server = getpid(), pid = fork();
     if (pid == 0)
-        live(work, arg, ends[1]);
+        keep(server, work, arg, ends[1]);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);

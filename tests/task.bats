@@ -159,9 +159,8 @@ no_children() {
     for pid in $children; do
         wait_until 5 gone "$pid"
     done
-    # what they forked has no parent that could be told (docs/task.md)
     while read -r pid; do
-        helpers+=("$pid")
+        wait_until 5 gone "$pid"
     done <grand
 }
 
