@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "listen.h"
+#include "handed.h"
 #include "lock.h"
 #include "loop.h"
 #include "server.h"
@@ -82,12 +82,12 @@ keep_sockets(void) {
     int last = STDERR_FILENO;
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     for (int fd = getdtablesize(); fd-- > STDERR_FILENO + 1;) {
-        int kept = listen_socket(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
+        int kept = handed_listens(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
         last = kept > last ? kept : last;
     }
     lock_leave("LISTEN_FDS", last - STDERR_FILENO);
     lock_leave("LISTEN_PID", getpid());
-    setenv("LISTEN_FDNAMES", LISTEN_RESTART, 1);
+    setenv("LISTEN_FDNAMES", HANDED_RESTART, 1);
 }
 
 /* Becomes the new binary. Returns when that fails. */

@@ -1,8 +1,6 @@
 /* standby-etcd: a master among servers on several machines, chosen by etcd
  *
- * needs: restart
- * libs: -lcurl
- * packages: libcurl4-openssl-dev
+ * needs: etcd restart
  *
  * Without standby_etcd.endpoints it does nothing.
  * Servers with the same standby_etcd.key are one group. Who has the key in etcd
@@ -15,10 +13,7 @@
  * hooks and begins anew, as a slave. One whose loop does not come to that, or
  * that is stopped or frozen, is killed by the kernel (a timer with SIGKILL) the
  * moment the lease may be over; its supervisor starts it again. So there is
- * never more than one master at work.
- *
- * It talks to etcd's JSON gateway through libcurl.
- */
+ * never more than one master at work. */
 #ifndef STANDBY_ETCD_H
 #define STANDBY_ETCD_H
 

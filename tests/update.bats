@@ -43,7 +43,7 @@ owners() {
   changed  svr.sh
   removed  runtime/trace.c
   removed  runtime/trace.h
-old: is at $(new --version | sed -n '1s/.* //p'), parts: listen metrics notify probation reaper report restart rollback rotate" ] ||
+old: is at $(new --version | sed -n '1s/.* //p'), parts: handed listen metrics notify probation reaper report restart rollback rotate" ] ||
         [ "$(sort <<<"$output")" = "$(printf '%s\n' '  changed  runtime/loop.c' '  new      runtime/later.h' '  changed  svr.sh' '  removed  runtime/trace.c' '  removed  runtime/trace.h' "${lines[-1]}" | sort)" ]
     [ "$(owners)" = "$before" ]
     [ "$(head -n 1 old/runtime/loop.c)" = '/* a newer one */' ]
@@ -105,7 +105,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: listen metrics notify p
     cd ..
     run new --update old # the parts stay
     [ "$status" -eq 0 ]
-    [[ $output == *"parts: checkpoint child listen metrics"*" task" ]]
+    [[ $output == *"parts: checkpoint child handed listen metrics"*" task" ]]
 }
 
 @test "a server that runs is not disturbed, and a restart brings what is new" {

@@ -1,0 +1,157 @@
+/* etcd: a lease in etcd, and a key that lives as long. */
+#define _GNU_SOURCE
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "etcd.h"
+#include "part.h"
+
+enum { ANSWER_SIZE = 4096, MS = 1000000 };
+#define SECOND INT64_C(1000000000)
+
+static char members[1024], key[512], value[512]; /* those two in base64 */
+static int64_t ttl, patience;
+static char lease[24];
+static int64_t valid; /* till then it is there, for sure */
+static bool answers;
+
+int64_t
+etcd_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return time.tv_sec * SECOND + time.tv_nsec;
+}
+
+static void
+base64(const char *text, char *out) {
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t left; (left = strlen(text)) > 0; text += left > 3 ? 3 : left) {
+        unsigned char b[3] = {0};
+        memcpy(b, text, left > 3 ? 3 : left);
+        *out++ = digits[b[0] >> 2];
+        *out++ = digits[(b[0] & 3) << 4 | b[1] >> 4];
+        *out++ = left > 1 ? digits[(b[1] & 15) << 2 | b[2] >> 6] : '=';
+        *out++ = left > 2 ? digits[b[2] & 63] : '=';
+    }
+    *out = '\0';
+}
+
+static size_t
+take(char *bytes, size_t one, size_t count, void *answer) {
+    size_t used = strlen(answer), room = ANSWER_SIZE - 1 - used;
+    strncat(answer, bytes, count < room ? count : room);
+    return one * count;
+}
+
+/* Asks one member after the other, until one answers or the time is over. */
+static bool
+ask(const char *what, const char *question, int64_t until,
+    char answer[ANSWER_SIZE]) {
+    char list[sizeof members], url[sizeof members + 64], *place = list;
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    memcpy(list, members, sizeof list);
+    for (char *member; status != 200 && (member = strsep(&place, ","));) {
+        int64_t left = (until - etcd_now()) / MS, share = patience / MS / 2;
+        if (left <= 0)
+            break;
+        *answer = '\0';
+        snprintf(url, sizeof url, "%s/v3/%s", member, what);
+        curl_easy_setopt(curl, CURLOPT_URL, url);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question);
+        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+        curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                         (long)(left < share ? left : share));
+        if (curl_easy_perform(curl) == CURLE_OK)
+            curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    }
+    curl_easy_cleanup(curl);
+    answers = status == 200;
+    return answers;
+}
+
+/* Copies the digits of a member of the answer, "NAME":"DIGITS". */
+static bool
+digits(const char *answer, const char *name, char number[24]) {
+    const char *found = strstr(answer, name);
+    return found && sscanf(found + strlen(name), "\":\"%23[0-9]", number) == 1;
+}
+
+/* Has a lease, or has it anew; it counts from the question. */
+bool
+etcd_renew(int64_t until) {
+    char question[64], answer[ANSWER_SIZE], granted[24];
+    int64_t asked = etcd_now();
+    if (*lease)
+        snprintf(question, sizeof question, "{\"ID\":\"%s\"}", lease);
+    else
+        snprintf(question, sizeof question, "{\"TTL\":%d}",
+                 (int)(ttl / SECOND));
+    if (!ask(*lease ? "lease/keepalive" : "lease/grant", question, until,
+             answer))
+        return false;
+    if (!digits(answer, "TTL", granted) || !digits(answer, "ID", lease))
+        *lease = '\0'; /* it is over */
+    valid = asked + ttl;
+    return *lease;
+}
+
+int64_t
+etcd_campaign(int64_t until) {
+    char question[4096], answer[ANSWER_SIZE], number[24], own[40];
+    snprintf(question, sizeof question,
+             "{\"compare\":[{\"target\":\"CREATE\",\"key\":\"%s\","
+             "\"createRevision\":\"0\"}],\"success\":[{\"requestPut\":{"
+             "\"key\":\"%s\",\"value\":\"%s\",\"lease\":\"%s\"}}],"
+             "\"failure\":[{\"requestRange\":{\"key\":\"%s\"}}]}",
+             key, key, value, lease, key);
+    snprintf(own, sizeof own, "\"lease\":\"%s\"", lease);
+    if (!ask("kv/txn", question, until, answer))
+        return 0;
+    bool taken = strstr(answer, "\"succeeded\":true");
+    const char *name = taken ? "revision" : "create_revision";
+    return (taken || strstr(answer, own)) && digits(answer, name, number)
+               ? strtoll(number, NULL, 10)
+               : 0;
+}
+
+void
+etcd_revoke(int64_t until) {
+    char question[64], answer[ANSWER_SIZE];
+    snprintf(question, sizeof question, "{\"ID\":\"%s\"}", lease);
+    ask("lease/revoke", question, until, answer);
+}
+
+int
+etcd_open(const char *all, const char *its_key, const char *its_value,
+          int seconds, int64_t wait, const char *kept) {
+    snprintf(members, sizeof members, "%s", all);
+    snprintf(lease, sizeof lease, "%s", kept);
+    base64(its_key, key);
+    base64(its_value, value);
+    ttl = seconds * SECOND;
+    patience = wait;
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
+}
+
+const char *
+etcd_lease(void) {
+    return lease;
+}
+
+int64_t
+etcd_valid(void) {
+    return valid;
+}
+
+bool
+etcd_answers(void) {
+    return answers;
+}
+
+const struct part part_etcd = {.name = "etcd"};
