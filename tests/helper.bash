@@ -45,6 +45,11 @@ setup_project() {
 }
 
 teardown() {
+    end_all
+}
+
+# Ends what the test started: its helpers, and servers that run in its folder.
+end_all() {
     local pid
     [ "${#helpers[@]}" -eq 0 ] || kill -9 "${helpers[@]}" 2>/dev/null || true
     [ -z "${P:-}" ] || started+=("$(cat "$P/run/demo.pid" 2>/dev/null)")
@@ -102,6 +107,10 @@ END
 # Runs the server in the foreground of nobody: its pid in $server, its console
 # in `log.txt`, its exit status in `status.txt`.
 run_server() {
+    if [ -n "${waiter:-}" ] && gone "$server"; then
+        wait_until 10 gone "$waiter" # it writes the status of the one before
+        rm -f status.txt
+    fi
     (
         exec 3>&-
         ${within:-} ./svr.sh run >out.txt 2>log.txt &
@@ -110,6 +119,7 @@ run_server() {
         wait $! || ended=$?
         echo "$ended" >status.txt
     ) 3>&- >/dev/null 2>&1 &
+    waiter=$!
     wait_until 2 test -s server.pid
     server=$(cat server.pid)
     started+=("$server")

@@ -57,14 +57,8 @@ told() {
 }
 
 teardown() {
-    helpers+=($(cat "$BATS_TEST_TMPDIR"/other/run/demo.pid 2>/dev/null)) # its own
-    [ "${#helpers[@]}" -eq 0 ] || kill -9 "${helpers[@]}" 2>/dev/null || true
-    for pid in "${started[@]}"; do
-        case $(readlink "/proc/$pid/cwd" 2>/dev/null) in
-        "$BATS_TEST_TMPDIR"*) kill -9 "$pid" 2>/dev/null ;;
-        esac
-    done
-    return 0
+    started+=("$(cat "$BATS_TEST_TMPDIR/other/run/demo.pid" 2>/dev/null)")
+    end_all
 }
 
 @test "the slave is ready and quiet: state, role, reload, check; its close calls no hook" {
