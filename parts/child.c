@@ -1,6 +1,5 @@
 /* child: work in a process of its own, with a bound on its time and output. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio_ext.h>
@@ -112,7 +111,7 @@ keep(pid_t server, svr_call *work, void *arg, int out) {
     if (pid > 0 && getppid() == server)
         sigwait(&awaited, &number);
     if (number == SIGHUP)
-        kill(0, SIGKILL);
+        kill(-getpid(), SIGKILL);
     waitpid(pid, &status, 0);
     if (WIFEXITED(status))
         _exit(WEXITSTATUS(status));

@@ -97,7 +97,8 @@ etcd_renew(int64_t until) {
         return false;
     if (!digits(answer, "TTL", granted) || !digits(answer, "ID", lease))
         *lease = '\0'; /* it is over */
-    valid = asked + ttl;
+    if (*lease)
+        valid = asked + ttl;
     return *lease;
 }
 

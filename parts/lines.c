@@ -36,7 +36,7 @@ static struct terms {
     int64_t most, idle;
 } now = {.listener = NOBODY}, wanted = {.listener = NOBODY};
 
-static int serve(void *arg), listen_on(void *unused);
+static int serve(void *arg), listen_on(void);
 
 static int
 drop(struct client *client) {
@@ -47,7 +47,7 @@ drop(struct client *client) {
     LIST_REMOVE(client, entry);
     free(client);
     count--;
-    return listen_on(NULL); /* it rests when descriptors run out */
+    return listen_on(); /* it rests when descriptors run out */
 }
 
 static int
@@ -103,9 +103,10 @@ serve(void *arg) {
                               ? "a line has at most 4095 bytes"
                               : NULL;
         int result = 0;
-        if ((end || why) && !client->ends && client->out_used <= SVR_LINE_SIZE)
+        if ((end || why) && !client->ends &&
+            client->out_used <= SVR_LINE_SIZE) {
             result = answer(client, end, why);
-        else if (client->out_used > 0) {
+        } else if (client->out_used > 0) {
             if (!flush(client))
                 return 0;
         } else if (client->ends) {
@@ -164,9 +165,8 @@ welcome(void *unused) {
 
 /* Lets clients come. */
 static int
-listen_on(void *unused) {
+listen_on(void) {
     int call = handler_index(handler_live()->table, now.name);
-    (void)unused;
     return now.listener < 0 || closing
                ? 0
                : loop_watch(
@@ -217,7 +217,7 @@ settle(bool good) {
     if (now.listener >= 0)
         server_timer((struct timer){
             .key = "svr.lines", .own = drop_idle, .every = now.idle / LOOKS});
-    listen_on(NULL);
+    listen_on();
 }
 
 /* No more clients; those who have asked get their answers. */

@@ -1,7 +1,5 @@
 /* task: work with a limit of time and retries, in a process of its own. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -32,9 +30,9 @@ static uint64_t done, failed, retried;
 static struct task *
 find(const char *key) {
     struct task *task;
-    TAILQ_FOREACH(task, &tasks, entry)
-    if (strcmp(task->key, key) == 0)
-        break;
+    TAILQ_FOREACH (task, &tasks, entry)
+        if (strcmp(task->key, key) == 0)
+            break;
     return task;
 }
 
@@ -123,7 +121,7 @@ static void
 begin_waiting(void) {
     struct task *task;
     char key[TIMER_KEY_SIZE];
-    TAILQ_FOREACH(task, &tasks, entry) {
+    TAILQ_FOREACH (task, &tasks, entry) {
         if (running >= most)
             break;
         if (task->child.pid || task->pauses)
@@ -203,8 +201,8 @@ static void
 status(FILE *out) {
     int all = 0;
     struct task *task;
-    TAILQ_FOREACH(task, &tasks, entry)
-    all++;
+    TAILQ_FOREACH (task, &tasks, entry)
+        all++;
     fprintf(out,
             ", \"task\": {\"running\": %d, \"waiting\": %d, \"done\": %ju, "
             "\"failed\": %ju, \"retried\": %ju}",

@@ -57,8 +57,7 @@ static atomic_bool stopping;
 
 void
 guard_wake(void) {
-    uint64_t one = 1;
-    (void)!write(bell, &one, sizeof one);
+    eventfd_write(bell, 1);
 }
 
 static sigset_t
@@ -312,24 +311,25 @@ work(void) {
 
 static void *
 watch(void *unused) {
+    static const short wanted[] = {[REQUEST] = POLLIN, [ANSWER] = POLLOUT};
     (void)unused;
     while (!stopping) {
         struct pollfd polls[3 + CLIENTS] = {{.fd = signals, .events = POLLIN},
                                             {.fd = bell, .events = POLLIN},
                                             {.fd = control, .events = POLLIN}};
         int64_t next = work(), left = next - loop_now();
-        for (int i = 0; i < CLIENTS; i++) {
-            enum wait wait = clients[i].wait;
-            polls[3 + i].fd = wait ? clients[i].fd : -1;
-            polls[3 + i].events = wait == ANSWER    ? POLLOUT
-                                  : wait == REQUEST ? POLLIN
-                                                    : 0;
+        nfds_t count = 3; /* poll takes no more than descriptors may be open */
+        for (nfds_t i = 0; i < CLIENTS; i++) {
+            bool used = clients[i].wait != NOBODY;
+            polls[3 + i].fd = used ? clients[i].fd : -1;
+            polls[3 + i].events = wanted[clients[i].wait];
+            count = used ? 4 + i : count;
         }
         int millis = next == INT64_MAX ? -1
                      : left <= 0       ? 0
                                        : (int)(left / MILLI) + 1;
         uint64_t rung;
-        if (poll(polls, 3 + CLIENTS, millis) <= 0)
+        if (poll(polls, count, millis) <= 0)
             continue;
         if (polls[0].revents)
             take_signal();

@@ -190,6 +190,24 @@ END
     bounded ./svr.sh close
 }
 
+@test "descriptors run out: said, nobody is lost, and it goes on when some are free" {
+    command -v prlimit >/dev/null || skip "no prlimit"
+    within='prlimit --nofile=24' serve
+    talk <<'END'
+some = [connect() for _ in range(40)]  # the kernel accepts; the server cannot yet
+for c in some: c.send(b"COUNT\n")
+for c in some:
+    assert c.line() == "0\n"
+    c.socket.close()
+    c.file.close()
+assert connect().ask("COUNT") == "0"
+END
+    has_line 'accept: Too many open files'
+    [ "$(count_lines 'accept: Too many open files')" -lt 60 ]
+    bounded ./svr.sh close
+    [ "$(exit_status)" -eq 0 ]
+}
+
 @test "a rejected reload leaves address, callback and limits as they were" {
     serve
     talk <<'END'
