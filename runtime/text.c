@@ -1,0 +1,72 @@
+/* text: a text from outside (a hook, a client, a file) made one line. */
+#include "text.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+int
+text_utf8(const char *text) {
+    static const struct {
+        unsigned char first, last, second_from, second_to, length;
+    } rows[] = {
+        {0x00, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2},
+        {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+        {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    const unsigned char *s = (const unsigned char *)text;
+    size_t i = 0, count = sizeof rows / sizeof *rows;
+    while (i < count && (*s < rows[i].first || *s > rows[i].last))
+        i++;
+    if (i == 0)
+        return 1;
+    if (i == count || s[1] < rows[i].second_from || s[1] > rows[i].second_to)
+        return 0;
+    for (int n = 2; n < rows[i].length; n++)
+        if ((s[n] & 0xc0) != 0x80)
+            return 0;
+    return rows[i].length;
+}
+
+/* Writes the character at `text`, or its escape, to `to`; sets how many bytes
+ * of `text` it took. Returns the number of bytes written. */
+static size_t
+put_character(char to[8], const char *text, int *taken) {
+    static const char names[] = "\nn\rr\tt";
+    unsigned char byte = (unsigned char)*text;
+    const char *name = strchr(names, *text);
+    int length = text_utf8(text);
+    bool control = byte < ' ' || byte == 0x7f;
+    bool c1 = byte == 0xc2 && (unsigned char)text[1] < 0xa0;
+    *taken = 1;
+    if (control && name)
+        return (size_t)snprintf(to, 8, "\\%c", name[1]);
+    if (control || c1 || length == 0)
+        return (size_t)snprintf(to, 8, "\\x%02x", byte);
+    *taken = length;
+    memcpy(to, text, (size_t)length);
+    return (size_t)length;
+}
+
+size_t
+text_line(char *line, size_t size, const char *text) {
+    size_t used = 0;
+    int taken = 1;
+    for (; *text; text += taken) {
+        char character[8];
+        size_t length = 1;
+        taken = 1;
+        if (*text >= ' ' && *text < 0x7f)
+            *character = *text;
+        else
+            length = put_character(character, text, &taken);
+        if (used + length >= size)
+            break;
+        memcpy(line + used, character, length);
+        used += length;
+    }
+    line[used] = '\0';
+    return used;
+}

@@ -1,0 +1,17 @@
+/* text: a text from outside (a hook, a client, a file) made one line. */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <stddef.h>
+
+/* text_utf8 returns the number of bytes of the UTF-8 character at `text`, 1 to
+ * 4, or 0 if there is no valid one (RFC 3629). */
+int text_utf8(const char *text);
+
+/* text_line copies `text` to `line` as one line. A control character, a C1
+ * control character and a byte that is not UTF-8 become the escapes \n, \r, \t
+ * or \xNN. A text that does not fit in `size` bytes, with the NUL, is cut
+ * between two characters. Returns the length of the line. Any thread. */
+size_t text_line(char *line, size_t size, const char *text);
+
+#endif
