@@ -26,7 +26,7 @@ assert re.match("[0-9a-f]{16}$", s["build_id"])
 assert re.match(stamp, s["last_reload"]["time"])
 assert s["last_reload"]["verdict"].startswith("reloaded: generation 2, ")
 assert s["reloads_applied"] == 1 and s["reloads_rejected"] == 0
-assert s["last_error"].startswith('run: tab\\there \ufffd "quoted" (my_server.c:')
+assert s["last_error"].startswith('run: tab\\there \\xff "quoted" (my_server.c:')
 assert re.match(stamp, s["last_error_time"])
 timers = {t["name"]: t["next"] for t in s["timers"]}
 assert 0 < timers['my "tick"'] - time.time() < 32, timers
