@@ -26,7 +26,8 @@ static _Atomic double delay;   /* svr.close.force_close_delay */
 static void
 refuse(const char *reason) {
     svr_warn("restart: rejected: %s", reason);
-    dprintf(client, "1" SVR_PROJECT ": rejected: %s; the server goes on\n",
+    dprintf(client,
+            "1" SVR_PROJECT ": rejected: %s; the server keeps running\n",
             reason);
     close(binary);
     close(client);

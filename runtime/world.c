@@ -74,8 +74,8 @@ world_log_conf(void) {
 void
 world_reject(const char *reason) {
     char text[WHY_SIZE * 2];
-    snprintf(text, sizeof text, "rejected: %s; generation %u goes on", reason,
-             handler_live()->generation);
+    snprintf(text, sizeof text, "rejected: %s; generation %u keeps running",
+             reason, handler_live()->generation);
     svr_warn("%s", text);
     status_reload(1, text);
     guard_tell(GUARD_VERDICT);

@@ -157,7 +157,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     bounded ./svr.sh close
 }
 
-@test "a disk that is full: said, the last good one stays, the server goes on" {
+@test "a disk that is full: said, the last good one stays, the server keeps running" {
     own_dev
     counter
     mkdir small

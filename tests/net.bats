@@ -79,7 +79,7 @@ SVR_HANDLER(.state_size = sizeof(struct state), .state_version = 1);
 END
     run bounded ./svr.sh reload
     [ "$status" -eq 1 ]
-    [[ $output == *"is watched by "*", which the new code does not have; generation 2 goes on"* ]]
+    [[ $output == *"is watched by "*", which the new code does not have; generation 2 keeps running"* ]]
     say four
     [ "$answer" = "new four" ]
     exec 5>&-

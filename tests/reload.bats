@@ -71,16 +71,16 @@ END
     echo 'int nowhere(void); int use(void); int use(void) { return nowhere(); }' >>my_server.c
     sed -i 's/static int on_close(void) {/int use(void); &use();/' my_server.c
     rejected
-    [[ $output == *"rejected: "*"undefined symbol: nowhere; generation 1 goes on" ]]
+    [[ $output == *"rejected: "*"undefined symbol: nowhere; generation 1 keeps running" ]]
 
     echo 'int nothing(void); int nothing(void) { return 0; }' >my_server.c
     rejected
-    [[ $output == *"no SVR_HANDLER"*"generation 1 goes on" ]]
+    [[ $output == *"no SVR_HANDLER"*"generation 1 keeps running" ]]
 
     cp good.c my_server.c
     sed -i '1i #undef SVR_ABI\n#define SVR_ABI 4711' my_server.c
     rejected
-    [[ $output == *"ABI"*"generation 1 goes on" ]]
+    [[ $output == *"ABI"*"generation 1 keeps running" ]]
 
     rm build/handler.so
     SVR_BUILD=0 run bounded ./svr.sh reload
@@ -105,7 +105,7 @@ END
         cp good svr_conf
         printf '%s\n' "$1" >>svr_conf
         rejected
-        [[ $output == *"rejected: svr_conf:$(wc -l <svr_conf): $2"*"; generation 1 goes on" ]] ||
+        [[ $output == *"rejected: svr_conf:$(wc -l <svr_conf): $2"*"; generation 1 keeps running" ]] ||
             { echo "$1: $output"; return 1; }
     }
     refused 'no assignment' 'no: not a line'
@@ -193,7 +193,7 @@ SVR_HANDLER(.on_reload = on_reload, .state_size = sizeof(struct state), .state_v
 END
     for _ in $(seq 20); do # more often than generations are kept
         rejected
-        [[ $output == *"on_reload: not in the mood (my_server.c:"*"generation 1 goes on" ]]
+        [[ $output == *"on_reload: not in the mood (my_server.c:"*"generation 1 keeps running" ]]
     done
     before=$(last_turn)
     wait_until 5 eval '[ "$(last_turn)" -gt "$((before + 3))" ]'
@@ -332,7 +332,7 @@ END
         head -c "$part" whole.so >cut.so
         mv cut.so build/handler.so
         rejected
-        [[ $output == *"rejected: "*handler*"; generation 1 goes on" ]]
+        [[ $output == *"rejected: "*handler*"; generation 1 keeps running" ]]
     done
     head -c "$size" /dev/urandom >cut.so
     mv cut.so build/handler.so
@@ -394,7 +394,7 @@ END
     }
     grown '.migrate = NULL'
     rejected
-    [[ $output == *"state: version 1 of 8 bytes cannot become version 2"*"generation 1 goes on" ]]
+    [[ $output == *"state: version 1 of 8 bytes cannot become version 2"*"generation 1 keeps running" ]]
     run bounded ./svr.sh check
     [ "$status" -eq 1 ]
     before=$(last_turn)

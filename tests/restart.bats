@@ -85,7 +85,7 @@ END
     refused() {
         SVR_BUILD=0 run --separate-stderr bounded ./svr.sh restart
         [ "$status" -eq 1 ] || { echo "$1: $status $output $stderr"; return 1; }
-        [[ $stderr == *"rejected: "*"$2"*"; the server goes on" ]] || { echo "$1: $stderr"; return 1; }
+        [[ $stderr == *"rejected: "*"$2"*"; the server keeps running" ]] || { echo "$1: $stderr"; return 1; }
         [ "$(say 'GET k')" = v ]
     }
     put() {
@@ -115,7 +115,7 @@ END
     echo garbage >>my_util.c
     run bounded ./svr.sh restart
     [ "$status" -eq 1 ]
-    [[ $output == *"does not compile; the running code goes on"* ]]
+    [[ $output == *"does not compile; the running code keeps running"* ]]
     [ "$(say 'GET k')" = v ]
     [ "$(count_lines 'then a restart')" -eq 0 ]
     bounded ./svr.sh close

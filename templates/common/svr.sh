@@ -57,7 +57,7 @@ build() {
             command -v flock >/dev/null && flock 9
             make -s all 9>&- >&2
         ) 9>run/build.lock || {
-            say 'rejected: does not compile; the running code goes on'
+            say 'rejected: does not compile; the running code keeps running'
             exit 1
         }
         return
