@@ -81,7 +81,7 @@ setup() {
 
 @test "every script is clean under shellcheck" {
     command -v shellcheck >/dev/null || skip "no shellcheck"
-    shellcheck scripts/* .ci/run tests/run-bats tests/installcheck tests/systemd-boot
+    shellcheck scripts/* .ci/run tests/run-bats tests/installcheck tests/systemd-boot tests/fuzz/run
     shellcheck "$PROJECT"/svr.sh "$PROJECT"/service/*/run
     shellcheck -s bash -e SC1091,SC2016,SC2119,SC2120 tests/helper.bash
 }

@@ -1,0 +1,35 @@
+/* fuzz format: any format and any message make one line within LINE_SIZE. */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../runtime/format.c"
+#include "../../runtime/json.c"
+#include "../../runtime/text.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The input: a format, a NUL byte, a message. */
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    char *source = calloc(1, size + 2), line[LINE_SIZE], reason[WHY_SIZE];
+    struct format format;
+    memcpy(source, data, size);
+    const char *message = source + strlen(source) + 1;
+    if (format_compile(&format, source, reason) == 0) {
+        struct event event = {.level = SVR_WARN, .now = {1700000000, 5000000}};
+        event.values[NAME] = "demo";
+        event.values[FILENAME] = "my_server.c";
+        event.values[FUNCTION] = "run";
+        event.values[MESSAGE] = message;
+        format_event(&event, 42);
+        size_t length = format_line(&format, &event, line);
+        assert(length > 0 && length < LINE_SIZE);
+        assert(line[length - 1] == '\n' && line[length] == '\0');
+    } else {
+        assert(*reason && !strchr(reason, '\n'));
+    }
+    free(source);
+    return 0;
+}
