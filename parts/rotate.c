@@ -10,11 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "part.h"
 
 enum { PERIOD_SIZE = 24 };
 
 static char kind;                 /* D, H, M or 0 */
+static double limit;              /* of the file's size; 0: none */
 static int keep;                  /* how many, 0: all */
 static char in_file[PERIOD_SIZE]; /* the period of its lines; "": unknown */
 
@@ -26,7 +28,7 @@ static void
 name_period(time_t when, char period[PERIOD_SIZE]) {
     struct tm local;
     strftime(period, PERIOD_SIZE, "%Y-%m-%d-%H-%M", localtime_r(&when, &local));
-    period[kind == 'D' ? 10 : kind == 'H' ? 13 : 16] = '\0';
+    period[kind == 'M' ? 16 : kind == 'H' ? 13 : 10] = '\0';
 }
 
 static int
@@ -37,14 +39,10 @@ is_old(const struct dirent *entry) {
            strncmp(rest, ".2", 2) == 0 && strlen(rest) >= 11;
 }
 
-/* Removes the oldest files but `keep`: the period orders the names. */
+/* Removes the oldest files of a folder, but `keep`: the period orders them. */
 static void
-prune(const char *path) {
-    char folder[PATH_MAX];
+prune(int dir) {
     struct dirent **old = NULL;
-    prefix = basename(path);
-    snprintf(folder, sizeof folder, "%.*s.", (int)(prefix - path), path);
-    int dir = openat(part_folder, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int count = scandirat(dir, ".", &old, is_old, versionsort);
     for (int i = 0; i < count; i++) {
         if (i < count - keep)
@@ -52,41 +50,65 @@ prune(const char *path) {
         free(old[i]);
     }
     free(old);
-    close(dir);
 }
 
-/* Gives the file the name of its period. */
+/* Gives the file `name` of a folder the name of its period. */
 static int
-rename_away(const char *path, const char *period, char reason[WHY_SIZE]) {
-    char name[PATH_MAX];
-    int dir = part_folder, n = 0;
-    snprintf(name, sizeof name, "%s.%s", path, period);
-    while (renameat2(dir, path, dir, name, RENAME_NOREPLACE) < 0) {
+rename_away(int dir, const char *name, const char *period,
+            char reason[WHY_SIZE]) {
+    char old[FOLDER_NAME + PERIOD_SIZE + 12];
+    int n = 0;
+    snprintf(old, sizeof old, "%s.%s", name, period);
+    while (renameat2(dir, name, dir, old, RENAME_NOREPLACE) < 0) {
         if (errno != EEXIST)
             return why(reason, "keeps its name: %s", strerror(errno));
-        snprintf(name, sizeof name, "%s.%s.%d", path, period, ++n);
+        snprintf(old, sizeof old, "%s.%s.%d", name, period, ++n);
     }
+    prefix = name;
     if (keep > 0)
-        prune(path);
+        prune(dir);
     return 0;
+}
+
+/* Reports whether a file is one to rename: no pipe or terminal, and nothing
+ * that is reached through /dev or /proc. */
+static bool
+may_rename(const char *path, int dir, const char *name, struct stat *file) {
+    return strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0 &&
+           fstatat(dir, name, file, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(file->st_mode) && file->st_size > 0;
+}
+
+static int
+rotate(const char *path, int dir, const char *name, char reason[WHY_SIZE]) {
+    char period[PERIOD_SIZE];
+    struct timespec now;
+    struct stat file;
+    int result = 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    name_period(now.tv_sec, period);
+    bool some = may_rename(path, dir, name, &file);
+    if (!*in_file)
+        name_period(some ? file.st_mtime : now.tv_sec, in_file);
+    bool due = (kind && strcmp(period, in_file) != 0) ||
+               (limit > 0 && some && (double)file.st_size >= limit);
+    if (some && due)
+        result = rename_away(dir, name, in_file, reason);
+    memcpy(in_file, period, sizeof period);
+    return result;
 }
 
 static int
 look_after(const char *path, char reason[WHY_SIZE]) {
-    char period[PERIOD_SIZE];
-    struct timespec now;
-    struct stat file;
-    clock_gettime(CLOCK_REALTIME, &now);
-    name_period(now.tv_sec, period);
-    if (strcmp(period, in_file) == 0)
-        return 0;
-    bool some = fstatat(part_folder, path, &file, 0) == 0 && file.st_size > 0;
-    if (!*in_file)
-        name_period(some ? file.st_mtime : now.tv_sec, in_file);
-    int result = some && strcmp(period, in_file) != 0
-                     ? rename_away(path, in_file, reason)
-                     : 0;
-    memcpy(in_file, period, sizeof period);
+    char name[FOLDER_NAME];
+    int dir = folder_find(part_folder, path, name);
+    if (dir < 0)
+        return 0; /* the log itself reports that */
+    int reading = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = rotate(path, reading < 0 ? dir : reading, name, reason);
+    if (reading >= 0)
+        close(reading);
+    close(dir);
     return result;
 }
 
@@ -101,13 +123,16 @@ hear(enum part_event event, const struct conf *conf, const char *path,
     last = conf;
     kind = *conf_text(conf, "log.file_log.rotate");
     keep = (int)conf_number(conf, "log.file_log.keep");
-    return kind ? look_after(path, reason) : 0;
+    limit = conf_number(conf, "log.file_log.rotate_size");
+    return kind || limit > 0 ? look_after(path, reason) : 0;
 }
 
 static const struct svr_key keys[] = {
     {"log.file_log.rotate", SVR_STRING, .value = "D", .off = true,
      .words = "rotation: D H M"},
     {"log.file_log.keep", SVR_INT, .value = "14", .max = 9999},
+    {"log.file_log.rotate_size", SVR_INT, .value = "0", .min = 1, .max = 1e15,
+     .off = true},
     {.key = NULL},
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "lock.h"
 #include "log.h"
 #include "loop.h"
@@ -46,7 +47,8 @@ start(const char *path, char reason[WHY_SIZE]) {
     struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     lock = lock_inherit(KEPT);
     if (lock < 0)
-        lock = openat(part_folder, path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        lock =
+            folder_open(part_folder, path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (lock < 0)
         return why(reason, "standby.lock: %.256s: %s", path, strerror(errno));
     if (have(F_SETLK) == 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "handler.h"
 
 /* The generations that are mapped. */
@@ -40,7 +41,8 @@ handler_copy(int dir, struct handler *handler, char path[48],
     if (from < 0)
         return why(reason, "%s: %s (run make)", handler->source->code,
                    strerror(errno));
-    int to = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    int to =
+        folder_open(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (to < 0 || copy_bytes(from, to, &sum) < 0)
         result = why(reason, "copy to %s: %s", path, strerror(errno));
     else

@@ -12,12 +12,16 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "format.h"
 #include "log.h"
 #include "part.h"
 #include "syslogger.h"
 
 enum { CONSOLE, SYSLOG, FILE_LOG, PART, SINKS, NOBODY = -1 };
+
+#define CONSOLE_FILE  "log/" SVR_PROJECT ".console"
+#define CONSOLE_LIMIT (16.0 * 1024 * 1024)
 
 struct sink {
     bool on;
@@ -162,20 +166,22 @@ count_syslog(int error, unsigned lines, unsigned waiting) {
 
 /* ---- The file --------------------------------------------------------- */
 
-/* Opens the file; `dry` makes none, and tells only whether it could. */
+/* Opens the file; `dry` makes none, and reports only whether it could. */
 static int
 open_path(int dir, const char *path, bool dry) {
     int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    int fd = openat(dir, path, dry ? flags : flags | O_CREAT, 0644);
+    int fd = folder_open(dir, path, dry ? flags : flags | O_CREAT, 0644);
     if (fd >= 0 || !dry || errno != ENOENT)
         return fd;
-    char parent[PATH_MAX];
-    snprintf(parent, sizeof parent, "./%s", path);
-    *strrchr(parent, '/') = '\0';
-    if (strcmp(parent, "./log") == 0)
-        return dup(STDERR_FILENO); /* the start makes it */
-    return openat(dir, *path == '/' ? parent + 2 : parent,
-                  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char name[FOLDER_NAME];
+    int parent = folder_find(dir, path, name);
+    if (parent < 0 && strncmp(path, "log/", 4) == 0 && !strchr(path + 4, '/'))
+        return dup(STDERR_FILENO); /* the start makes the folder */
+    if (parent < 0 || faccessat(parent, ".", W_OK | X_OK, AT_EACCESS) == 0)
+        return parent;
+    close(parent);
+    errno = EACCES;
+    return -1;
 }
 
 static int
@@ -185,12 +191,43 @@ open_file(struct log *log, int dir, bool dry) {
     return log->file < 0 ? -1 : 0;
 }
 
-/* Once a second: lets parts give the file another name, and opens it anew when
- * its name leads elsewhere. */
+int
+log_console(int dir) {
+    renameat(dir, CONSOLE_FILE, dir, CONSOLE_FILE ".1");
+    return folder_open(dir, CONSOLE_FILE,
+                       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+}
+
+/* The console that `start` gave the server is a file of its own: at its limit
+ * it becomes FILE.1, in place of the one before. */
+static void
+bound_console(const struct conf *conf) {
+    static const char *const limit_key = "log.file_log.rotate_size";
+    struct stat here, there;
+    double limit =
+        conf_text(conf, limit_key) ? conf_number(conf, limit_key) : 0;
+    if (fstat(STDERR_FILENO, &here) < 0 || !S_ISREG(here.st_mode) ||
+        (double)here.st_size < (limit > 0 ? limit : CONSOLE_LIMIT) ||
+        fstatat(folder, CONSOLE_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+        here.st_ino != there.st_ino || here.st_dev != there.st_dev)
+        return;
+    int fd = log_console(folder);
+    if (fd < 0)
+        return;
+    if (fstat(STDOUT_FILENO, &there) == 0 && there.st_ino == here.st_ino)
+        dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+}
+
+/* Once a second: bounds the console, lets parts give the file another name, and
+ * opens it anew when its name leads elsewhere. */
 static int
 look_after_file(struct log *log, time_t now, char reason[WHY_SIZE]) {
     struct stat there, here;
     log->checked = now;
+    if (log->conf)
+        bound_console(log->conf);
     if (!log->path)
         return 0;
     int result = part_tell(PART_LOG_FILE, log->conf, log->path, reason);

@@ -15,6 +15,7 @@
 #include "derive.h"
 #include "guard.h"
 #include "lock.h"
+#include "log.h"
 #include "part.h"
 #include "server.h"
 
@@ -65,9 +66,8 @@ detach(int dir, int report) {
     setsid();
     unsetenv("JOURNAL_STREAM");
     mkdirat(dir, "log", 0755);
-    renameat(dir, CONSOLE_FILE, dir, CONSOLE_FILE ".1");
     int in = open("/dev/null", O_RDWR);
-    int out = openat(dir, CONSOLE_FILE, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    int out = log_console(dir);
     dup2(in, STDIN_FILENO);
     dup2(out < 0 ? in : out, STDOUT_FILENO);
     dup2(out < 0 ? in : out, STDERR_FILENO);

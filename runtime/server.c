@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "folder.h"
 #include "guard.h"
 #include "handler.h"
 #include "json.h"
@@ -464,13 +465,11 @@ static const struct guard_duty duty = {.close = close_by_request,
 
 static int
 write_pid(char reason[WHY_SIZE]) {
-    int fd = openat(folder, PID_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                    0644);
-    int written = dprintf(fd, "%d\n", (int)getpid());
-    if (written < 0)
-        why(reason, PID_FILE ": %s", strerror(errno));
-    close(fd);
-    return written;
+    char text[16];
+    size_t length = (size_t)sprintf(text, "%d\n", (int)getpid());
+    return folder_replace(folder, PID_FILE, text, length, 0644, false) < 0
+               ? why(reason, PID_FILE ": %s", strerror(errno))
+               : 0;
 }
 
 /* Lets the hooks begin. */

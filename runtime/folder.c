@@ -1,0 +1,208 @@
+/* folder: files of the project's folder, found by names that no other user can
+ * turn elsewhere. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "folder.h"
+
+enum { LINKS = 40 }; /* as many as the kernel follows */
+
+/* A path that is followed name by name. */
+struct walk {
+    int at;              /* the folder that was reached, O_PATH */
+    char path[PATH_MAX]; /* what is left of the path */
+    char *name;          /* its first name */
+    int links;           /* that were followed */
+};
+
+/* Closes a descriptor, and keeps errno. */
+static void
+folder_close(int fd) {
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+}
+
+static int
+fail(int error) {
+    errno = error;
+    return -1;
+}
+
+/* Goes to the next folder. */
+static int
+enter_folder(struct walk *walk, int next) {
+    if (next < 0)
+        return -1;
+    folder_close(walk->at);
+    walk->at = next;
+    return 0;
+}
+
+/* Takes the first name off the path. Returns what is left. */
+static const char *
+first_name(struct walk *walk) {
+    char *path = walk->path + strspn(walk->path, "/");
+    size_t length = strcspn(path, "/");
+    if (length >= FOLDER_NAME)
+        return NULL;
+    memcpy(walk->name, length ? path : ".", length ? length : 1);
+    walk->name[length ? length : 1] = '\0';
+    return path + length + strspn(path + length, "/");
+}
+
+/* Puts a link's text before what is left of the path. */
+static int
+follow_link(struct walk *walk, int link, uid_t owner, const char *rest) {
+    char text[PATH_MAX], path[2 * PATH_MAX];
+    if (owner != 0 && owner != geteuid())
+        return fail(EPERM);
+    if (++walk->links > LINKS)
+        return fail(ELOOP);
+    ssize_t length = readlinkat(link, "", text, sizeof text);
+    if (length < 0)
+        return -1;
+    int whole = snprintf(path, sizeof path, "%.*s/%s", (int)length, text, rest);
+    if (whole >= PATH_MAX)
+        return fail(ENAMETOOLONG);
+    memcpy(walk->path, path, (size_t)whole + 1);
+    return *path == '/'
+               ? enter_folder(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC))
+               : 0;
+}
+
+/* Reports whether a folder is one of /proc, whose links have no path. */
+static bool
+in_proc(int at) {
+    struct statfs system;
+    return fstatfs(at, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Follows the first name, of the file `entry`. Returns 1 at the path's end, 0
+ * before it, -1 with errno. */
+static int
+step_to(struct walk *walk, int entry, const char *rest) {
+    struct stat file;
+    if (fstat(entry, &file) < 0)
+        return -1;
+    if (S_ISLNK(file.st_mode) && !in_proc(walk->at))
+        return follow_link(walk, entry, file.st_uid, rest);
+    if (!*rest)
+        return 1;
+    memmove(walk->path, rest, strlen(rest) + 1);
+    return enter_folder(walk, openat(walk->at, walk->name,
+                                     S_ISLNK(file.st_mode)
+                                         ? O_PATH | O_CLOEXEC
+                                         : O_PATH | O_NOFOLLOW | O_CLOEXEC));
+}
+
+static int
+step(struct walk *walk) {
+    const char *rest = first_name(walk);
+    if (!rest)
+        return fail(ENAMETOOLONG);
+    int entry = openat(walk->at, walk->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (entry < 0)
+        return !*rest && errno == ENOENT ? 1 : -1;
+    int result = step_to(walk, entry, rest);
+    folder_close(entry);
+    return result;
+}
+
+int
+folder_find(int dir, const char *path, char name[FOLDER_NAME]) {
+    struct walk walk = {.name = name};
+    size_t length = strlen(path);
+    int result = 0;
+    if (length >= sizeof walk.path)
+        return fail(ENAMETOOLONG);
+    memcpy(walk.path, path, length + 1);
+    walk.at =
+        openat(dir, *path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (walk.at < 0)
+        return -1;
+    while (result == 0)
+        result = step(&walk);
+    if (result > 0)
+        return walk.at;
+    folder_close(walk.at);
+    return -1;
+}
+
+int
+folder_open(int dir, const char *path, int flags, mode_t mode) {
+    char name[FOLDER_NAME];
+    int at = folder_find(dir, path, name);
+    if (at < 0)
+        return -1;
+    int fd = openat(at, name, in_proc(at) ? flags : flags | O_NOFOLLOW, mode);
+    folder_close(at);
+    return fd;
+}
+
+int
+folder_write(int fd, const void *bytes, size_t size) {
+    const char *next = bytes;
+    while (size > 0) {
+        ssize_t written = write(fd, next, size);
+        if (written == 0)
+            return fail(ENOSPC);
+        if (written < 0 && errno != EINTR)
+            return -1;
+        next += written > 0 ? written : 0;
+        size -= written > 0 ? (size_t)written : 0;
+    }
+    return 0;
+}
+
+/* Makes the names in a folder last. */
+static int
+sync_folder(int at) {
+    int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : fsync(fd);
+    folder_close(fd);
+    return result;
+}
+
+/* Writes the file `fresh` and gives it its name. */
+static int
+put(int at, const char *fresh, const char *name, const void *bytes, size_t size,
+    mode_t mode, bool lasting) {
+    unlinkat(at, fresh, 0);
+    int fd = openat(at, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return -1;
+    int result = folder_write(fd, bytes, size);
+    if (result == 0 && lasting)
+        result = fsync(fd);
+    folder_close(fd);
+    if (result == 0)
+        result = renameat(at, fresh, at, name);
+    if (result < 0) {
+        int error = errno;
+        unlinkat(at, fresh, 0);
+        return fail(error);
+    }
+    return lasting ? sync_folder(at) : 0;
+}
+
+int
+folder_replace(int dir, const char *path, const void *bytes, size_t size,
+               mode_t mode, bool lasting) {
+    char name[FOLDER_NAME], fresh[FOLDER_NAME + 4];
+    int at = folder_find(dir, path, name);
+    if (at < 0)
+        return -1;
+    snprintf(fresh, sizeof fresh, "%s.new", name);
+    int result = put(at, fresh, name, bytes, size, mode, lasting);
+    folder_close(at);
+    return result;
+}

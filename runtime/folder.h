@@ -1,0 +1,33 @@
+/* folder: files of the project's folder, found by names that no other user can
+ * turn elsewhere. */
+#ifndef FOLDER_H
+#define FOLDER_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { FOLDER_NAME = NAME_MAX + 1 };
+
+/* folder_find follows `path`, from the folder `dir`, to the folder that holds
+ * the file. A symbolic link on the way, or at its end, is followed only if it
+ * belongs to root or to the user of this process. Returns a descriptor of that
+ * folder (O_PATH; the caller closes it) and the file's name there; the file
+ * need not exist. -1 with errno: EPERM for a link that is not followed. */
+int folder_find(int dir, const char *path, char name[FOLDER_NAME]);
+
+/* folder_open is openat(2) of what folder_find finds. */
+int folder_open(int dir, const char *path, int flags, mode_t mode);
+
+/* folder_replace writes a file under a temporary name, NAME.new, and renames
+ * it, so that a reader finds the former content or the new one. `lasting`: the
+ * new one is on the disk when this returns. Returns 0, or -1 with errno; the
+ * former file is then unchanged. */
+int folder_replace(int dir, const char *path, const void *bytes, size_t size,
+                   mode_t mode, bool lasting);
+
+/* folder_write writes all bytes. Returns 0, or -1 with errno. */
+int folder_write(int fd, const void *bytes, size_t size);
+
+#endif
