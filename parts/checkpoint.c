@@ -98,6 +98,7 @@ restore(char reason[WHY_SIZE]) {
     size_t size;
     struct head *head = store_take(path, &size, odd);
     int result = 0;
+    bool later = !head && errno != 0; /* it may be whole */
     if (head && size < sizeof *head)
         result = why(because, "it is no checkpoint");
     else if (head)
@@ -106,9 +107,9 @@ restore(char reason[WHY_SIZE]) {
         result = why(because, "%.480s", odd);
     free(head);
     if (result < 0)
-        return why(reason,
-                   "checkpoint %.64s: %.300s; move it away to start without it",
-                   path, because);
+        return why(reason, "checkpoint %.64s: %.300s; %s", path, because,
+                   later ? "start again when that is over"
+                         : "move it away to start without it");
     if (*odd)
         svr_err("checkpoint: %s", odd);
     return 0;

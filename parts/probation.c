@@ -1,52 +1,40 @@
 /* probation: after a crash soon after a reload the last good code runs again;
  * ./svr.sh rollback brings it back by hand. */
 #define _GNU_SOURCE
-#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <unistd.h>
 
 #include "handler.h"
+#include "kept.h"
 #include "server.h"
 #include "status.h"
 
-/* Generations that are kept. */
-static const struct source good = {"run/good.so", "run/good.conf"},
-                           older = {"run/good.1.so", "run/good.1.conf"},
-                           trial = {"run/trial.so", "run/trial.conf"},
-                           bad = {"run/bad.so", "run/bad.conf"};
+static struct kept_files
+    good; /* what a start took in place of what make left */
 static const char verdict[] =
     "what make left ended badly soon after its reload, and did not change "
-    "since; the last good code (run/good.so) runs";
+    "since; the last good code runs";
 
-static bool
-move(const struct source *from, const struct source *to) {
-    return renameat(part_folder, from->code, part_folder, to->code) == 0 &&
-           renameat(part_folder, from->conf, part_folder, to->conf) == 0;
-}
-
-/* Tells whether two files are there with the same bytes. */
-static bool
-same(const char *one, const char *other) {
-    char a[4096], b[4096];
-    int fds[] = {openat(part_folder, one, O_RDONLY | O_CLOEXEC),
-                 openat(part_folder, other, O_RDONLY | O_CLOEXEC)};
-    ssize_t got, more;
-    do {
-        got = read(fds[0], a, sizeof a);
-        more = read(fds[1], b, sizeof b);
-    } while (got > 0 && got == more && memcmp(a, b, (size_t)got) == 0);
-    close(fds[0]);
-    close(fds[1]);
-    return got == 0 && more == 0;
-}
-
-/* Tells whether what make left is what ended badly: its code, or else, where
+/* Reports whether what make left is what ended badly: its code, or else, where
  * that was good before, its configuration. */
 static bool
 is_bad(void) {
-    return same(source_built.code, bad.code) &&
-           (!same(bad.code, good.code) || same(source_built.conf, bad.conf));
+    struct kept kept = kept_slots();
+    struct kept_files bad_files, good_files;
+    const struct source *bad = kept_find(kept.pair[KEPT_BAD], &bad_files);
+    const struct source *was = kept_find(kept.pair[KEPT_GOOD], &good_files);
+    return kept.pair[KEPT_BAD] && kept.pair[KEPT_GOOD] &&
+           kept_same(source_built.code, bad->code) &&
+           (!kept_same(bad->code, was->code) ||
+            kept_same(source_built.conf, bad->conf));
+}
+
+/* Puts the slots in force, or warns. */
+static void
+keep(struct kept kept) {
+    char reason[WHY_SIZE];
+    if (kept_set(kept, reason) < 0)
+        svr_warn("probation: %s", reason);
 }
 
 /* For the start: what was on trial then has ended badly. */
@@ -54,38 +42,80 @@ static const struct source *
 choose(void) {
     if (handler_live()->code)
         return NULL;
-    move(&trial, &bad);
-    return is_bad() && same(good.code, good.code) ? &good : NULL;
+    struct kept kept = kept_slots();
+    if (kept.pair[KEPT_TRIAL]) {
+        kept.pair[KEPT_BAD] = kept.pair[KEPT_TRIAL];
+        kept.pair[KEPT_TRIAL] = 0;
+        keep(kept);
+    }
+    return is_bad() ? kept_find(kept.pair[KEPT_GOOD], &good) : NULL;
+}
+
+/* Reports whether two pairs are the same bytes. */
+static bool
+same_pair(unsigned one, unsigned other) {
+    struct kept_files a, b;
+    return one && other &&
+           kept_same(kept_find(one, &a)->code, kept_find(other, &b)->code) &&
+           kept_same(a.conf, b.conf);
 }
 
 /* What was on trial is good now. */
 static int
 promote(void *unused) {
-    bool known = same(trial.code, good.code) && same(trial.conf, good.conf);
-    if (!known && same(trial.code, trial.code))
-        move(&good, &older);
-    move(&trial, &good);
+    struct kept kept = kept_slots();
+    unsigned *pair = kept.pair, trial = pair[KEPT_TRIAL];
+    if (trial && !same_pair(trial, pair[KEPT_GOOD]))
+        pair[KEPT_OLDER] = pair[KEPT_GOOD];
+    if (trial)
+        pair[KEPT_GOOD] = trial;
+    pair[KEPT_TRIAL] = 0;
+    keep(kept);
     return unused != NULL;
+}
+
+/* Makes a pair of what is live. svr_conf may have changed since it was read. */
+static unsigned
+keep_live(const struct conf *conf, char reason[WHY_SIZE]) {
+    char copy[48], names[WHY_SIZE];
+    struct kept_files files;
+    snprintf(copy, sizeof copy, "run/handler.%u.so", handler_live()->copy);
+    unsigned pair = kept_add(copy, source_built.conf, reason);
+    if (!pair)
+        return 0;
+    struct conf *kept = part_conf(part_folder, kept_find(pair, &files)->conf,
+                                  handler_live()->table->keys, reason);
+    bool same = kept && conf_changes(kept, conf, false, names) == 0;
+    if (kept && !same)
+        why(reason, "svr_conf changed again after it was read");
+    conf_free(kept);
+    return same ? pair : 0;
+}
+
+/* Reports whether what is live was good before. */
+static bool
+is_known(void) {
+    char copy[48];
+    struct kept_files files;
+    kept_find(kept_slots().pair[KEPT_GOOD], &files);
+    snprintf(copy, sizeof copy, "run/handler.%u.so", handler_live()->copy);
+    return kept_same(copy, files.code) &&
+           kept_same(source_built.conf, files.conf);
 }
 
 /* Puts what is live now on trial. */
 static void
-begin(double seconds) {
-    char copy[48];
-    snprintf(copy, sizeof copy, "run/handler.%u.so", handler_live()->copy);
-    if (seconds == 0 && same(copy, good.code) &&
-        same(source_built.conf, good.conf))
-        return; /* a start with what is known */
-    unlinkat(part_folder, trial.code, 0);
-    int from = openat(part_folder, source_built.conf, O_RDONLY | O_CLOEXEC);
-    int to = openat(part_folder, trial.conf,
-                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (sendfile(to, from, NULL, 1 << 20) < 0 ||
-        linkat(part_folder, copy, part_folder, trial.code, 0) < 0)
-        svr_warn("probation: run/trial.so and .conf cannot be written");
-    close(from);
-    close(to);
-    unlinkat(part_folder, bad.code, 0);
+begin(const struct conf *conf, double seconds) {
+    char reason[WHY_SIZE];
+    struct kept kept = kept_slots();
+    if (seconds == 0 && is_known())
+        return;
+    unsigned pair = keep_live(conf, reason);
+    if (!pair)
+        svr_warn("probation: this generation is not kept: %s", reason);
+    kept.pair[KEPT_TRIAL] = pair;
+    kept.pair[KEPT_BAD] = 0;
+    keep(kept);
     server_timer((struct timer){.key = "svr.probation",
                                 .own = promote,
                                 .every = (int64_t)(seconds * 1e9),
@@ -94,23 +124,32 @@ begin(double seconds) {
         promote(NULL);
 }
 
+/* A clean end is no crash. */
+static void
+end_trial(void) {
+    struct kept kept = kept_slots();
+    kept.pair[KEPT_TRIAL] = 0;
+    keep(kept);
+}
+
 static int
 hear(enum part_event event, const struct conf *conf, const char *what,
      char reason[WHY_SIZE]) {
     const struct source *source = handler_live()->source;
-    if (event == PART_READY && source == &good) {
+    if (event == PART_READY && source == &good.source) {
         svr_warn("%s", verdict);
         status_note(STATUS_ERROR, verdict);
     } else if (event == PART_READY) {
-        begin(0);
+        begin(conf, 0);
     } else if (event == PART_RELOADED && !what && source == &source_built) {
-        begin(conf_number(conf, "svr.reload.probation"));
+        begin(conf, conf_number(conf, "svr.reload.probation"));
     } else if (event == PART_END && source) {
-        unlinkat(part_folder, trial.code, 0); /* a clean end is no crash */
+        end_trial();
     }
     bool again = event == PART_CANDIDATE && what == source_built.code;
-    return again && source == &good && is_bad() ? why(reason, "%s", verdict)
-                                                : 0;
+    return again && source == &good.source && is_bad()
+               ? why(reason, "%s", verdict)
+               : 0;
 }
 
 static const struct svr_key keys[] = {

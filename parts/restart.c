@@ -1,22 +1,31 @@
 /* restart: ./svr.sh restart: a new server binary in place, sockets kept open
  * by the protocol of sd_listen_fds(3). */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "folder.h"
 #include "handed.h"
+#include "handler.h"
 #include "lock.h"
 #include "loop.h"
 #include "server.h"
 #include "thread.h"
 
 #define BINARY "build/" SVR_PROJECT
+#define PROBE  "run/restart.new"
+
+enum { NO_PROC = 1 << 16 }; /* descriptors to look at without /proc */
 
 static int binary = -1;
 static atomic_int client = -1; /* who asked for the restart */
@@ -42,6 +51,42 @@ begin(void *unused) {
     return unused != NULL;
 }
 
+/* Copies the binary, and removes the copy. */
+static int
+copy_binary(char reason[WHY_SIZE]) {
+    struct stat file;
+    off_t at = 0;
+    int to = folder_open(part_folder, PROBE,
+                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int result = to < 0 ? -1 : fstat(binary, &file);
+    while (result == 0 && at < file.st_size)
+        if (sendfile(to, binary, &at, (size_t)(file.st_size - at)) <= 0)
+            result = -1;
+    if (result < 0)
+        why(reason, PROBE ": %s", strerror(errno));
+    if (to >= 0)
+        close(to);
+    unlinkat(part_folder, PROBE, 0);
+    return result;
+}
+
+/* Proves that run/ takes what the next start writes there, with some to spare,
+ * and that the new program takes the code. */
+static int
+prove(const char *program, char reason[WHY_SIZE]) {
+    char path[48];
+    struct handler copy = {.source = &source_built, .copy = UINT_MAX};
+    struct check check = {.program = program,
+                          .source = {path, source_built.conf}};
+    int result = copy_binary(reason);
+    if (result == 0)
+        result = handler_copy(part_folder, &copy, path, reason);
+    if (result == 0)
+        result = check_run(part_folder, check, reason);
+    handler_drop(part_folder, &copy);
+    return result;
+}
+
 /* Tries the binary beside the loop, then waits for the loop; the end of the
  * process ends the wait. */
 static void *
@@ -49,9 +94,8 @@ prepare(void *unused) {
     char path[64], reason[WHY_SIZE];
     binary = openat(part_folder, BINARY, O_RDONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), binary);
-    struct check check = {.program = path, .source = *part_source()};
     int result = binary < 0 ? why(reason, BINARY ": %s", strerror(errno))
-                            : check_run(part_folder, check, reason);
+                            : prove(path, reason);
     wanted = result == 0;
     if (wanted && loop_post("restart", begin, NULL) == 0)
         poll(NULL, 0, (int)(delay * 1000));
@@ -76,13 +120,29 @@ request(const char *line, int asker) {
     return PART_TAKEN;
 }
 
+/* The highest descriptor that is open; the limit may be a thousand times more.
+ */
+static int
+highest_descriptor(void) {
+    int highest = 0;
+    struct dirent *entry;
+    DIR *open_now = opendir("/proc/self/fd");
+    if (!open_now)
+        return getdtablesize() < NO_PROC ? getdtablesize() : NO_PROC;
+    while ((entry = readdir(open_now)))
+        if (atoi(entry->d_name) > highest)
+            highest = atoi(entry->d_name);
+    closedir(open_now);
+    return highest;
+}
+
 /* Lets the next program have the listening sockets, whatever the hooks do with
  * theirs, and nothing else. */
 static void
 keep_sockets(void) {
     int last = STDERR_FILENO;
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-    for (int fd = getdtablesize(); fd-- > STDERR_FILENO + 1;) {
+    for (int fd = highest_descriptor(); fd > STDERR_FILENO; fd--) {
         int kept = handed_listens(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
         last = kept > last ? kept : last;
     }

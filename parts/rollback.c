@@ -1,63 +1,75 @@
 /* rollback: ./svr.sh rollback: back to the last good code and configuration. */
 #define _GNU_SOURCE
-#include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "handler.h"
+#include "kept.h"
 #include "timer.h"
 
-/* What the part `probation` keeps. */
-static const struct source good = {"run/good.so", "run/good.conf"},
-                           older = {"run/good.1.so", "run/good.1.conf"},
-                           trial = {"run/trial.so", "run/trial.conf"},
-                           bad = {"run/bad.so", "run/bad.conf"};
-static const struct source *_Atomic wanted;
+/* The pair that was asked for, until a reload begins with it; then its files.
+ */
+static atomic_uint wanted;
+static unsigned taken;
+static struct kept_files files;
 
-static bool
-exists(const struct source *what) {
-    return faccessat(part_folder, what->code, F_OK, 0) == 0;
-}
-
-static void
-move(const struct source *from, const struct source *to) {
-    renameat(part_folder, from->conf, part_folder, to->conf);
-    renameat(part_folder, from->code, part_folder, to->code);
-}
-
+/* The last good pair: what is on trial, or about to be reloaded, is not; else
+ * the one before the pair that runs. It is chosen when it is asked for,
+ * whatever a reload that is pending does to the slots. */
 static enum part_answer
 request(const char *line, int client) {
     if (strcmp(line, "rollback") != 0)
         return PART_UNKNOWN;
-    wanted = exists(&trial) ? &good : &older;
-    if (exists(wanted))
+    struct kept kept = kept_slots();
+    bool good = kept.pair[KEPT_TRIAL] || guard_reloads();
+    unsigned pair = kept.pair[good ? KEPT_GOOD : KEPT_OLDER];
+    if (pair) {
+        wanted = pair;
         return PART_RELOADS;
-    wanted = NULL;
+    }
     dprintf(client, "1rejected: no other good generation is known\n");
     close(client);
     return PART_TAKEN;
 }
 
+/* A request is for one reload: a refused one leaves nothing for the next. */
 static const struct source *
 choose(void) {
-    return wanted;
+    unsigned pair = atomic_exchange(&wanted, 0);
+    if (!pair)
+        return NULL;
+    taken = pair;
+    return kept_find(pair, &files);
 }
 
-/* What was left is not for the next start; what runs now is the good one. */
+/* The pair that runs now is the good one, and what it replaced is bad. */
+static void
+settle(void) {
+    char reason[WHY_SIZE];
+    struct kept kept = kept_slots();
+    unsigned *pair = kept.pair;
+    if (pair[KEPT_TRIAL])
+        pair[KEPT_BAD] = pair[KEPT_TRIAL];
+    else if (pair[KEPT_GOOD] != taken)
+        pair[KEPT_BAD] = pair[KEPT_GOOD];
+    pair[KEPT_TRIAL] = 0;
+    pair[KEPT_GOOD] = taken;
+    if (pair[KEPT_OLDER] == taken)
+        pair[KEPT_OLDER] = 0;
+    timers_remove("svr.probation");
+    if (kept_set(kept, reason) < 0)
+        svr_err("rollback: the next start may take the other code: %s", reason);
+}
+
 static int
 hear(enum part_event event, const struct conf *conf, const char *what,
      char reason[WHY_SIZE]) {
     (void)conf, (void)reason;
-    if (event != PART_RELOADED || !wanted)
-        return 0;
-    if (!what && wanted == &good) {
-        timers_remove("svr.probation");
-        move(&trial, &bad);
-    } else if (!what) {
-        move(&good, &bad);
-        move(&older, &good);
-    }
-    wanted = NULL;
+    if (event == PART_RELOADED && !what &&
+        handler_live()->source == &files.source)
+        settle();
     return 0;
 }
 

@@ -2,13 +2,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "part.h"
 #include "store.h"
 
@@ -21,90 +21,131 @@ static const struct head form = {.magic = "TINYST1"};
 
 /* A checksum: FNV-1a, 64 bits. */
 static uint64_t
-sum(const unsigned char *bytes, size_t size) {
+checksum(const unsigned char *bytes, size_t size) {
     uint64_t sum = 14695981039346656037u;
     for (size_t i = 0; i < size; i++)
         sum = (sum ^ bytes[i]) * 1099511628211u;
     return sum;
 }
 
-/* Names a file beside another. */
-static const char *
-beside(const char *path, const char *ending, char name[PATH_MAX]) {
-    snprintf(name, PATH_MAX, "%s%s", path, ending);
-    return name;
-}
-
-/* Renames a file of the folder, and makes that last. */
-static int
-move(const char *from, const char *to) {
-    char folder[PATH_MAX];
-    if (renameat(part_folder, from, part_folder, to) < 0)
+int
+store_put(const char *path, const void *bytes, size_t size) {
+    struct head head = form;
+    char *file = malloc(sizeof head + size);
+    if (!file)
         return -1;
-    snprintf(folder, sizeof folder, "%s", to);
-    int dir = openat(part_folder, dirname(folder), O_RDONLY | O_CLOEXEC);
-    int result = fsync(dir);
-    close(dir);
+    head.size = size;
+    head.sum = checksum(bytes, size);
+    memcpy(file, &head, sizeof head);
+    memcpy(file + sizeof head, bytes, size);
+    int result = folder_store(part_folder, path, file, sizeof head + size);
+    int error = errno;
+    free(file);
+    errno = error;
     return result;
 }
 
-int
-store_put(const char *path, const void *bytes, size_t size) {
-    char fresh[PATH_MAX], before[PATH_MAX];
-    struct head head = form;
-    struct iovec pieces[] = {{&head, sizeof head}, {(void *)bytes, size}};
-    head.size = size;
-    head.sum = sum(bytes, size);
-    int fd = openat(part_folder, beside(path, ".new", fresh),
-                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -1;
-    errno = ENOSPC; /* where a write is short */
-    bool whole = writev(fd, pieces, 2) == (ssize_t)(sizeof head + size) &&
-                 fsync(fd) == 0;
-    close(fd);
-    if (!whole ||
-        (move(path, beside(path, ".1", before)) < 0 && errno != ENOENT))
-        return -1;
-    return move(fresh, path);
+/* Reads so many bytes. Returns false with errno, which is 0 at the file's end.
+ */
+static bool
+read_whole(int fd, void *to, size_t size) {
+    char *next = to;
+    while (size > 0) {
+        ssize_t got = read(fd, next, size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got == 0)
+            errno = 0;
+        if (got <= 0)
+            return false;
+        next += got;
+        size -= (size_t)got;
+    }
+    return true;
 }
 
-/* Reads a file. NULL: it is not there (errno ENOENT), or is not whole. */
+/* Reads the file behind its head. NULL with errno; 0: it is damaged. */
+static unsigned char *
+read_rest(int fd, size_t *size) {
+    struct head head;
+    struct stat file;
+    if (fstat(fd, &file) < 0 || !read_whole(fd, &head, sizeof head))
+        return NULL;
+    errno = 0;
+    if (memcmp(head.magic, form.magic, sizeof form.magic) != 0 ||
+        head.size != (uint64_t)file.st_size - sizeof head)
+        return NULL;
+    unsigned char *bytes = malloc(head.size + 1);
+    if (bytes && read_whole(fd, bytes, head.size)) {
+        errno = 0;
+        *size = head.size;
+        if (checksum(bytes, head.size) == head.sum)
+            return bytes;
+    }
+    int error = errno;
+    free(bytes);
+    errno = error;
+    return NULL;
+}
+
+/* Reads a file. NULL with errno: ENOENT, it is missing; 0, it is damaged; else
+ * it cannot be read now. */
 static unsigned char *
 take(const char *path, size_t *size) {
-    struct head head = form;
-    int fd = openat(part_folder, path, O_RDONLY | O_CLOEXEC);
+    int fd = folder_open(part_folder, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return NULL;
-    bool ours = read(fd, &head, sizeof head) == sizeof head &&
-                memcmp(head.magic, form.magic, sizeof form.magic) == 0;
-    unsigned char *bytes = ours ? malloc(head.size + 1) : NULL;
-    bool whole = bytes &&
-                 read(fd, bytes, head.size + 1) == (ssize_t)head.size &&
-                 sum(bytes, head.size) == head.sum;
+    unsigned char *bytes = read_rest(fd, size);
+    int error = errno;
     close(fd);
-    errno = 0;
-    *size = head.size;
-    return whole ? bytes : (free(bytes), NULL);
+    errno = error;
+    return bytes;
+}
+
+/* Moves a damaged file out of the way of the next one. */
+static void
+set_aside(const char *path) {
+    char name[FOLDER_NAME], aside[FOLDER_NAME + 10];
+    int at = folder_find(part_folder, path, name);
+    snprintf(aside, sizeof aside, "%s.damaged", name);
+    if (at < 0)
+        return;
+    renameat(at, name, at, aside);
+    close(at);
+}
+
+static void *
+cannot_read(const char *path, char text[WHY_SIZE]) {
+    int error = errno;
+    why(text, "%.200s cannot be read: %s", path, strerror(error));
+    errno = error;
+    return NULL;
 }
 
 void *
 store_take(const char *path, size_t *size, char text[WHY_SIZE]) {
-    char before[PATH_MAX], aside[PATH_MAX];
+    char before[PATH_MAX];
     unsigned char *bytes = take(path, size);
-    bool damaged = !bytes && errno != ENOENT;
+    bool damaged = !bytes && errno == 0;
     *text = '\0';
     if (bytes)
         return bytes;
-    bytes = take(beside(path, ".1", before), size);
-    if (bytes) {
+    if (!damaged && errno != ENOENT)
+        return cannot_read(path, text);
+    snprintf(before, sizeof before, "%s.1", path);
+    bytes = take(before, size);
+    if (!bytes && errno != 0 && errno != ENOENT)
+        return cannot_read(before, text);
+    damaged = damaged || (!bytes && errno == 0);
+    if (bytes)
         why(text, "%.200s %s; took the one before it", path,
             damaged ? "is damaged (now .damaged)" : "is missing");
-        move(path, beside(path, ".damaged", aside));
-    } else if (damaged || errno != ENOENT) {
+    else if (damaged)
         why(text, "%.200s is damaged, and there is no good one before it",
             path);
-    }
+    if (bytes && damaged)
+        set_aside(path);
+    errno = 0;
     return bytes;
 }
 

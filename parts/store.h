@@ -1,7 +1,8 @@
 /* store: a file that is whole or not there; the one before it is kept
  *
  * For other parts, not for hooks. A file is written beside (FILE.new), synced
- * and renamed; then the one before is FILE.1. */
+ * and renamed; then the one before is FILE.1. A symbolic link at its path is
+ * followed: what it leads to is replaced beside itself. */
 #ifndef STORE_H
 #define STORE_H
 
@@ -14,9 +15,10 @@
 int store_put(const char *path, const void *bytes, size_t size);
 
 /* store_take reads the newest file that is whole: the one before, where the
- * newest is not there or damaged; a damaged one goes to FILE.damaged. Returns
- * its bytes, which the caller frees, with a warning or "" in `text`; NULL with
- * "" where there is none, and with the reason where none is whole. */
+ * newest is missing or damaged; a damaged one goes to FILE.damaged. Returns its
+ * bytes, which the caller frees, with a warning or "" in `text`. NULL: there is
+ * none, with "" in `text`; or with the reason there, because none is whole
+ * (errno 0), or because one cannot be read now (errno). */
 void *store_take(const char *path, size_t *size, char text[WHY_SIZE]);
 
 #endif

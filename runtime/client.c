@@ -1,20 +1,42 @@
-/* client: the voice of svr.sh: asks the running server and waits. */
+/* client: what svr.sh runs: asks the running server, waits no longer than it
+ * must, and prints the answer. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "client.h"
+#include "folder.h"
 #include "lock.h"
+#include "loop.h"
 
-enum { TRIES = 300, TRY_MS = 10 };
+enum { TRY_MS = 10, ANSWER_MS = 2000, GRACE_MS = 500, END_MS = 2500 };
+enum { UNKNOWN_MS = 10000 }; /* what the server has not noted, its default */
+#define MILLI INT64_C(1000000)
+
+/* One request and what came of it. */
+struct talk {
+    const char *request;
+    struct lock_holder holder;
+    int64_t until; /* when to give up, monotonic */
+    int process;   /* a pidfd of the server, -1: unknown */
+    char *answer;  /* NULL: none in time */
+};
+
+static bool
+holds(int dir) {
+    struct lock_holder holder;
+    return lock_held(dir, &holder) == 1;
+}
 
 static int
 not_running(void) {
@@ -22,78 +44,196 @@ not_running(void) {
     return CLIENT_NOT_RUNNING;
 }
 
-/* Connects; a server that has just begun may need a moment. */
 static int
-dial(int dir) {
+left_ms(const struct talk *talk) {
+    int64_t left = (talk->until - loop_now()) / MILLI;
+    return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
+}
+
+/* Connects. A server that has just begun may need a moment, and one that is
+ * stopped may have no room for another client. */
+static int
+dial(int dir, struct talk *talk) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ucred peer = {.pid = 0};
+    socklen_t size = sizeof peer;
     snprintf(address.sun_path, sizeof address.sun_path,
              "/proc/self/fd/%d/run/control", dir);
-    for (int i = 0; i < TRIES && lock_holder(dir); i++) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    while (holds(dir) && left_ms(talk) > 0) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+            if (peer.pid > 0)
+                talk->process = (int)syscall(SYS_pidfd_open, peer.pid, 0);
             return fd;
+        }
+        int error = errno;
         close(fd);
-        if (errno == EACCES)
+        errno = error;
+        if (error == EACCES)
             return -1;
         poll(NULL, 0, TRY_MS);
     }
     return -1;
 }
 
-/* Sends a request and reads the whole answer. NULL: there is no server, or none
- * that answers; an empty answer: it ended meanwhile. */
-static char *
-ask(int dir, const char *request) {
-    char *text = NULL, bytes[4096];
+/* Reads the whole answer, to the end of the connection. Returns false if that
+ * did not come in time. */
+static bool
+read_answer(int fd, const struct talk *talk, FILE *out) {
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    char bytes[4096];
+    ssize_t got = 1;
+    while (got > 0) {
+        if (poll(&ready, 1, left_ms(talk)) <= 0)
+            return false;
+        got = read(fd, bytes, sizeof bytes);
+        if (got > 0)
+            fwrite(bytes, 1, (size_t)got, out);
+    }
+    return true;
+}
+
+/* Sends the request and takes the answer; an empty one: the server ended. */
+static void
+ask(int dir, struct talk *talk, int64_t patience_ms) {
     size_t size;
-    ssize_t got;
-    int fd = dial(dir);
+    talk->until = loop_now() + patience_ms * MILLI;
+    talk->process = -1;
+    talk->answer = NULL;
+    int fd = dial(dir, talk);
     if (fd < 0)
-        return NULL;
-    FILE *out = open_memstream(&text, &size);
-    dprintf(fd, "%s\n", request);
-    while (out && (got = read(fd, bytes, sizeof bytes)) > 0)
-        fwrite(bytes, 1, (size_t)got, out);
+        return;
+    FILE *out = open_memstream(&talk->answer, &size);
+    bool whole = out && dprintf(fd, "%s\n", talk->request) > 0 &&
+                 read_answer(fd, talk, out);
     if (out)
         fclose(out);
     close(fd);
-    return text;
+    if (!whole) {
+        free(talk->answer);
+        talk->answer = NULL;
+        errno = ETIMEDOUT;
+    }
 }
 
-/* Waits until a process has ended; a zombie has. */
-static void
-wait_for(int process) {
-    struct pollfd end = {.fd = process, .events = POLLIN};
-    while (process >= 0 && poll(&end, 1, -1) < 0 && errno == EINTR)
-        ;
+/* ---- A server that does not answer ------------------------------------ */
+
+/* Prints the status that the server published last. */
+static int
+print_last_status(int dir, const struct talk *talk) {
+    char path[64], bytes[4096];
+    ssize_t got;
+    const char *space = strchr(talk->request, ' ');
+    snprintf(path, sizeof path, "run/status%s", space ? space + 1 : "");
+    int fd = folder_open(dir, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0) {
+        fprintf(stderr,
+                SVR_PROJECT ": runs (pid %d), but does not answer, and has "
+                            "published no such status (%s: %s)\n",
+                (int)talk->holder.pid, path, strerror(errno));
+        return 0;
+    }
+    while ((got = read(fd, bytes, sizeof bytes)) > 0)
+        fwrite(bytes, 1, (size_t)got, stdout);
+    close(fd);
+    return 0;
+}
+
+static int
+no_answer(int dir, const struct talk *talk) {
+    int pid = (int)talk->holder.pid;
+    if (errno == EACCES || errno == EPERM) {
+        fprintf(stderr,
+                SVR_PROJECT ": run/control: %s: call svr.sh as the server's "
+                            "user, or as root\n",
+                strerror(errno));
+        return 1;
+    }
+    if (strncmp(talk->request, "status", strlen("status")) == 0)
+        return print_last_status(dir, talk);
+    if (strcmp(talk->request, "reload") == 0 ||
+        strcmp(talk->request, "rollback") == 0) {
+        printf("pending: the server (pid %d) does not answer; is it stopped? "
+               "(kill -CONT %d)\n",
+               pid, pid);
+        return CLIENT_PENDING;
+    }
+    fprintf(stderr,
+            SVR_PROJECT ": the server (pid %d) does not answer; is it "
+                        "stopped? (kill -CONT %d; kill -KILL %d ends it)\n",
+            pid, pid, pid);
+    return 1;
+}
+
+/* ---- Requests --------------------------------------------------------- */
+
+/* Waits until the server is gone: its process has ended, a zombie has too, and
+ * its lock is free. */
+static int
+wait_for_end(int dir, const struct talk *talk, int status) {
+    struct pollfd end = {.fd = talk->process, .events = POLLIN};
+    if (talk->process >= 0)
+        while (poll(&end, 1, left_ms(talk)) < 0 && errno == EINTR)
+            ;
+    while (holds(dir) && left_ms(talk) > 0)
+        poll(NULL, 0, TRY_MS);
+    if (!holds(dir))
+        return status;
+    fprintf(stderr,
+            SVR_PROJECT ": not gone in time; kill -KILL %d ends the server\n",
+            (int)talk->holder.pid);
+    return 1;
+}
+
+/* How long the answer to a request may take, in milliseconds. */
+static int64_t
+patience(const struct talk *talk) {
+    int64_t close_ms = talk->holder.close_ms,
+            reload_ms = talk->holder.reload_ms;
+    if (strcmp(talk->request, "close") == 0)
+        return (close_ms ? close_ms : UNKNOWN_MS) + END_MS;
+    if (strcmp(talk->request, "reload") == 0 ||
+        strcmp(talk->request, "rollback") == 0)
+        return (reload_ms ? reload_ms : UNKNOWN_MS) + GRACE_MS;
+    return ANSWER_MS;
+}
+
+/* Reports whether the server answers at all: what follows may take as long as
+ * its on_start does. */
+static bool
+is_awake(int dir) {
+    struct talk talk = {.request = "state"};
+    ask(dir, &talk, ANSWER_MS);
+    bool awake = talk.answer != NULL;
+    free(talk.answer);
+    return awake;
 }
 
 int
 client_ask(int dir, const char *request) {
-    pid_t pid = lock_holder(dir);
-    int process = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    int status = 1;
-    if (!pid || lock_holder(dir) != pid)
-        return not_running();
-    char *text = ask(dir, request);
+    struct talk talk = {.request = request, .process = -1};
+    int held = lock_held(dir, &talk.holder), status = 1;
     bool closes = strcmp(request, "close") == 0;
-    bool starts = strcmp(request, "restart") == 0;
-    if (!text && !lock_holder(dir)) {
-        return closes ? 0 : not_running();
-    } else if (!text) {
-        fprintf(stderr,
-                SVR_PROJECT ": runs (pid %d), but does not answer on "
-                            "run/control: %s; `kill -TERM %d` closes it\n",
-                (int)pid, strerror(errno), (int)pid);
-    } else if (*text < '0' || *text > '9') {
+    bool restarts = strcmp(request, "restart") == 0;
+    if (held == 0)
+        return not_running();
+    if (held < 0 || (restarts && !is_awake(dir)))
+        return no_answer(dir, &talk);
+    ask(dir, &talk, restarts ? INT64_MAX / MILLI / 2 : patience(&talk));
+    if (!talk.answer && !holds(dir)) {
+        status = closes ? 0 : not_running();
+    } else if (!talk.answer) {
+        status = no_answer(dir, &talk);
+    } else if (*talk.answer < '0' || *talk.answer > '9') {
         fprintf(stderr, SVR_PROJECT ": ended before it could answer\n");
     } else {
-        status = *text - '0';
-        fputs(text + 1, starts && status ? stderr : stdout);
+        status = *talk.answer - '0';
+        fputs(talk.answer + 1, restarts && status ? stderr : stdout);
     }
-    if (closes && text)
-        wait_for(process);
-    free(text);
+    if (closes && talk.answer)
+        status = wait_for_end(dir, &talk, status);
+    free(talk.answer);
     return status;
 }
 
@@ -101,12 +241,14 @@ int
 client_check(int dir) {
     char text[WHY_SIZE];
     struct check check = {.source = source_built};
+    struct talk talk = {.request = "state"};
     unsigned long abi = SVR_ABI;
-    char *answer = lock_holder(dir) ? ask(dir, "state") : NULL;
-    if (answer && *answer == '0')
-        check.running = sscanf(answer + 1, "%zu %d %lx", &check.size,
+    if (holds(dir))
+        ask(dir, &talk, ANSWER_MS);
+    if (talk.answer && *talk.answer == '0')
+        check.running = sscanf(talk.answer + 1, "%zu %d %lx", &check.size,
                                &check.version, &abi) == 3;
-    free(answer);
+    free(talk.answer);
     int result = check_run(dir, check, text);
     if (result == 0 && abi != SVR_ABI)
         result = why(text, "the running server is of another build: restart");

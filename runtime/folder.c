@@ -172,37 +172,76 @@ sync_folder(int at) {
     return result;
 }
 
-/* Writes the file `fresh` and gives it its name. */
+/* Keeps the file `name` as NAME.1 too, in place of the one before. */
 static int
-put(int at, const char *fresh, const char *name, const void *bytes, size_t size,
-    mode_t mode, bool lasting) {
+keep_former(int at, const char *name) {
+    char former[FOLDER_NAME + 2];
+    snprintf(former, sizeof former, "%s.1", name);
+    unlinkat(at, former, 0);
+    if (linkat(at, name, at, former, 0) == 0 || errno == ENOENT)
+        return 0;
+    return renameat(at, name, at, former); /* a disk without hard links */
+}
+
+/* How a file is replaced. */
+struct manner {
+    mode_t mode;
+    bool lasting, keeps;
+};
+
+/* Writes the file `fresh`. */
+static int
+write_fresh(int at, const char *fresh, const void *bytes, size_t size,
+            struct manner how) {
     unlinkat(at, fresh, 0);
-    int fd = openat(at, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    int fd =
+        openat(at, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, how.mode);
     if (fd < 0)
         return -1;
     int result = folder_write(fd, bytes, size);
-    if (result == 0 && lasting)
+    if (result == 0 && how.lasting)
         result = fsync(fd);
     folder_close(fd);
-    if (result == 0)
-        result = renameat(at, fresh, at, name);
-    if (result < 0) {
-        int error = errno;
-        unlinkat(at, fresh, 0);
-        return fail(error);
-    }
-    return lasting ? sync_folder(at) : 0;
+    return result;
 }
 
-int
-folder_replace(int dir, const char *path, const void *bytes, size_t size,
-               mode_t mode, bool lasting) {
+/* Removes what could not be put in place; keeps errno. */
+static void
+remove_fresh(int at, const char *fresh) {
+    int error = errno;
+    unlinkat(at, fresh, 0);
+    errno = error;
+}
+
+static int
+replace(int dir, const char *path, const void *bytes, size_t size,
+        struct manner how) {
     char name[FOLDER_NAME], fresh[FOLDER_NAME + 4];
     int at = folder_find(dir, path, name);
     if (at < 0)
         return -1;
     snprintf(fresh, sizeof fresh, "%s.new", name);
-    int result = put(at, fresh, name, bytes, size, mode, lasting);
+    int result = write_fresh(at, fresh, bytes, size, how);
+    if (result == 0 && how.keeps)
+        result = keep_former(at, name);
+    if (result == 0)
+        result = renameat(at, fresh, at, name);
+    if (result == 0)
+        result = how.lasting ? sync_folder(at) : 0;
+    else
+        remove_fresh(at, fresh);
     folder_close(at);
     return result;
+}
+
+int
+folder_replace(int dir, const char *path, const void *bytes, size_t size,
+               mode_t mode) {
+    return replace(dir, path, bytes, size, (struct manner){.mode = mode});
+}
+
+int
+folder_store(int dir, const char *path, const void *bytes, size_t size) {
+    struct manner how = {.mode = 0600, .lasting = true, .keeps = true};
+    return replace(dir, path, bytes, size, how);
 }

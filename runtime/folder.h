@@ -21,11 +21,15 @@ int folder_find(int dir, const char *path, char name[FOLDER_NAME]);
 int folder_open(int dir, const char *path, int flags, mode_t mode);
 
 /* folder_replace writes a file under a temporary name, NAME.new, and renames
- * it, so that a reader finds the former content or the new one. `lasting`: the
- * new one is on the disk when this returns. Returns 0, or -1 with errno; the
- * former file is then unchanged. */
+ * it, so that a reader finds the former content or the new one. Returns 0, or
+ * -1 with errno; the former file is then unchanged. */
 int folder_replace(int dir, const char *path, const void *bytes, size_t size,
-                   mode_t mode, bool lasting);
+                   mode_t mode);
+
+/* folder_store does the same with a file that must outlive the machine's halt:
+ * it is on the disk when this returns, for its owner only (mode 0600), and the
+ * former one is kept as NAME.1. */
+int folder_store(int dir, const char *path, const void *bytes, size_t size);
 
 /* folder_write writes all bytes. Returns 0, or -1 with errno. */
 int folder_write(int fd, const void *bytes, size_t size);

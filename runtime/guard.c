@@ -2,6 +2,7 @@
  * user code, so that it answers while a hook is stuck. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,14 +18,15 @@
 #include <unistd.h>
 
 #include "guard.h"
+#include "lock.h"
 #include "loop.h"
 #include "part.h"
 #include "status.h"
 #include "thread.h"
 #include "watch.h"
 
-enum { CLIENTS = 32, REQUEST_SIZE = 64 };
-enum { PATIENCE_MS = 5000, LOOP_ANSWERS_MS = 300 };
+enum { OWN = 4, CLIENTS = 32, REQUEST_SIZE = 64 };
+enum { PATIENCE_MS = 5000, LOOP_ANSWERS_MS = 300, DEAF_MS = 100 };
 #define MILLI INT64_C(1000000)
 
 /* What a client of the control socket waits for. */
@@ -42,7 +45,9 @@ struct client {
 };
 
 static const struct guard_duty *duty;
-static int signals = -1, control = -1, bell = -1;
+static int folder, signals = -1, control = -1, bell = -1, removals = -1;
+static int spare = -1; /* given up for a client where no descriptor is free */
+static bool deaf;      /* a client waits, and not even the spare one is there */
 static pthread_t thread;
 static struct client clients[CLIENTS];
 static bool reload_wanted;
@@ -87,9 +92,20 @@ guard_block_signals(void) {
 
 /* ---- Clients ---------------------------------------------------------- */
 
+/* Closes a client's connection; its descriptor becomes the spare one again,
+ * with no moment in which another thread could take it. */
+static void
+hang_up(int fd) {
+    if (spare < 0 && dup3(bell, fd, O_CLOEXEC) == fd)
+        spare = fd;
+    else
+        close(fd);
+    deaf = false;
+}
+
 static void
 drop(struct client *client) {
-    close(client->fd);
+    hang_up(client->fd);
     free(client->answer);
     client->wait = NOBODY;
 }
@@ -215,9 +231,23 @@ read_request(struct client *client) {
     }
 }
 
+/* Accepts a client, if need be with the spare descriptor. */
+static int
+accept_client(void) {
+    int fd = accept4(control, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+        return fd;
+    deaf = spare < 0;
+    if (deaf)
+        return -1;
+    close(spare);
+    spare = -1;
+    return accept4(control, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 static void
 admit(void) {
-    int fd = accept4(control, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept_client();
     for (int i = 0; fd >= 0 && i < CLIENTS; i++) {
         if (clients[i].wait != NOBODY)
             continue;
@@ -228,7 +258,7 @@ admit(void) {
         return;
     }
     if (fd >= 0)
-        close(fd);
+        hang_up(fd);
 }
 
 /* Gives a waiting client what has come for it. */
@@ -257,6 +287,42 @@ look_after(struct client *client, int64_t now) {
         if (late)
             drop(client);
     }
+}
+
+/* ---- run/ ------------------------------------------------------------- */
+
+static int bind_control(int dir);
+
+/* Watches run/ for the removal of a file; nothing wakes a server that is left
+ * alone. */
+static void
+watch_removals(void) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d/run", folder);
+    inotify_add_watch(removals, path,
+                      IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF |
+                          IN_MOVE_SELF | IN_ONLYDIR);
+}
+
+/* Restores run/, if it was removed under the server. */
+static void
+restore_run(void) {
+    char events[4096], reason[WHY_SIZE];
+    struct stat socket;
+    while (read(removals, events, sizeof events) > 0)
+        continue;
+    int result = lock_restore(folder, reason);
+    if (result < 0)
+        svr_err("run/ was removed, and cannot be restored: %s", reason);
+    if (result < 0 ||
+        (result == 0 && fstatat(folder, "run/control", &socket, 0) == 0))
+        return;
+    svr_warn("run/ was removed under the server; it is restored");
+    close(control);
+    if (bind_control(folder) < 0)
+        svr_err("run/control: %s", strerror(errno));
+    watch_removals();
+    duty->restored();
 }
 
 /* ---- The thread ------------------------------------------------------- */
@@ -293,6 +359,9 @@ work(void) {
     int64_t now = loop_now(), look = watch_judge(), next = force_at;
     if (now >= next)
         force_end();
+    status_publish();
+    if (deaf && now + DEAF_MS * MILLI < next)
+        next = now + DEAF_MS * MILLI;
     if (look < next)
         next = look;
     for (int i = 0; i < CLIENTS; i++) {
@@ -314,16 +383,19 @@ watch(void *unused) {
     static const short wanted[] = {[REQUEST] = POLLIN, [ANSWER] = POLLOUT};
     (void)unused;
     while (!stopping) {
-        struct pollfd polls[3 + CLIENTS] = {{.fd = signals, .events = POLLIN},
-                                            {.fd = bell, .events = POLLIN},
-                                            {.fd = control, .events = POLLIN}};
         int64_t next = work(), left = next - loop_now();
-        nfds_t count = 3; /* poll takes no more than descriptors may be open */
+        struct pollfd polls[OWN + CLIENTS] = {
+            {.fd = signals, .events = POLLIN},
+            {.fd = bell, .events = POLLIN},
+            {.fd = deaf ? -1 : control, .events = POLLIN},
+            {.fd = removals, .events = POLLIN}};
+        nfds_t count =
+            OWN; /* poll takes no more than descriptors may be open */
         for (nfds_t i = 0; i < CLIENTS; i++) {
             bool used = clients[i].wait != NOBODY;
-            polls[3 + i].fd = used ? clients[i].fd : -1;
-            polls[3 + i].events = wanted[clients[i].wait];
-            count = used ? 4 + i : count;
+            polls[OWN + i].fd = used ? clients[i].fd : -1;
+            polls[OWN + i].events = wanted[clients[i].wait];
+            count = used ? OWN + 1 + i : count;
         }
         int millis = next == INT64_MAX ? -1
                      : left <= 0       ? 0
@@ -336,7 +408,7 @@ watch(void *unused) {
         if (polls[1].revents)
             (void)!read(bell, &rung, sizeof rung);
         for (int i = 0; i < CLIENTS; i++) {
-            if (!polls[3 + i].revents)
+            if (!polls[OWN + i].revents)
                 continue;
             if (clients[i].wait == REQUEST)
                 read_request(&clients[i]);
@@ -347,6 +419,8 @@ watch(void *unused) {
         }
         if (polls[2].revents)
             admit();
+        if (polls[3].revents)
+            restore_run();
     }
     return NULL;
 }
@@ -369,10 +443,18 @@ int
 guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
     sigset_t set = own_signals();
     duty = duties;
+    folder = dir;
     if (bind_control(dir) < 0)
         return why(reason, "run/control: %s", strerror(errno));
     signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    removals = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (signals < 0 || bell < 0 || spare < 0)
+        return why(reason, "control: %s", strerror(errno));
+    if (removals >= 0)
+        watch_removals();
+    status_open(dir, guard_wake);
     int error = thread_start(&thread, watch);
     return error ? why(reason, "thread: %s", strerror(error)) : 0;
 }
@@ -380,6 +462,16 @@ guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
 void
 guard_limits(double wait) {
     reload_wait = wait;
+}
+
+bool
+guard_reloads(void) {
+    return reload_wanted || reloads_begun != told[GUARD_VERDICT];
+}
+
+double
+guard_limit(void) {
+    return reload_wait;
 }
 
 void
@@ -396,13 +488,13 @@ guard_tell(enum guard_news news) {
 }
 
 void
-guard_stop(const char *text) {
+guard_stop(int code, const char *text) {
     stopping = true;
     guard_wake();
     pthread_join(thread, NULL);
     for (int i = 0; i < CLIENTS; i++)
         if (clients[i].wait == END)
-            answer(&clients[i], 0, text);
+            answer(&clients[i], code, text);
         else if (clients[i].wait == VERDICT)
             answer(&clients[i], 1, "rejected: the server has closed");
 }

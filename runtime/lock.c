@@ -1,15 +1,22 @@
-/* lock: who serves in a folder: a lock for life, never a file's content. */
+/* lock: who serves in a folder: a lock for the server's life, never the content
+ * of a file. The lock belongs to the open file description, so that a hook that
+ * opens and closes run/lock does not drop it. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "lock.h"
 
-static int held = -1; /* closed nowhere: any close would drop the lock */
+#define LOCK_FILE "run/lock"
+
+static int held = -1;
 static const char *const words[] = {"SVR_LOCK_FD", "SVR_REPORT_FD"};
 
 int
@@ -27,20 +34,119 @@ lock_leave(const char *word, int number) {
     setenv(word, text, 1);
 }
 
+/* A child that is forked shares the lock, and would hold it after our end. */
+static void
+let_go(void) {
+    close(held);
+}
+
+/* Locks an open file for this process. */
+static int
+lock_file(int fd) {
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    fcntl(fd, F_SETLK, &lock); /* version 0.1.0 locked by process */
+    lock.l_type = F_WRLCK;
+    return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* Reports whether an open file is the one that has the lock's name. */
+static bool
+has_name(int fd, int dir) {
+    struct stat ours, named;
+    return fstat(fd, &ours) == 0 &&
+           fstatat(dir, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* Opens and locks the file that has the name now. Returns -1 with errno. */
+static int
+open_lock(int dir) {
+    mkdirat(dir, "run", 0755);
+    for (;;) {
+        int fd =
+            folder_open(dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return -1;
+        if (lock_file(fd) < 0) {
+            int error = errno;
+            close(fd);
+            errno = error;
+            return -1;
+        }
+        if (has_name(fd, dir))
+            return fd;
+        close(fd); /* it was replaced in between */
+    }
+}
+
+static int
+refuse(int dir, char reason[WHY_SIZE]) {
+    struct lock_holder holder;
+    if (errno != EAGAIN)
+        return why(reason, LOCK_FILE ": %s", strerror(errno));
+    if (lock_held(dir, &holder) < 0)
+        return why(reason, LOCK_FILE ": %s", strerror(errno));
+    return holder.pid ? why(reason, "already running (pid %d)", (int)holder.pid)
+                      : why(reason, "already running");
+}
+
 int
 lock_take(int dir, char reason[WHY_SIZE]) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    mkdirat(dir, "run", 0755);
     mkdirat(dir, "log", 0755);
     held = lock_inherit(words[0]);
+    if (held >= 0 && lock_file(held) < 0)
+        return refuse(dir, reason);
     if (held < 0)
-        held = openat(dir, "run/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (held >= 0 && fcntl(held, F_SETLK, &lock) == 0)
+        held = open_lock(dir);
+    if (held < 0)
+        return refuse(dir, reason);
+    fchmod(held, 0600);
+    pthread_atfork(NULL, NULL, let_go);
+    lock_note(0, 0);
+    return 0;
+}
+
+void
+lock_note(int64_t close_ms, int64_t reload_ms) {
+    char text[80];
+    int length = snprintf(text, sizeof text, "%d %jd %jd\n", (int)getpid(),
+                          (intmax_t)close_ms, (intmax_t)reload_ms);
+    if (pwrite(held, text, (size_t)length, 0) == length)
+        (void)!ftruncate(held, length);
+}
+
+int
+lock_restore(int dir, char reason[WHY_SIZE]) {
+    if (has_name(held, dir))
         return 0;
-    if (held < 0 || (errno != EAGAIN && errno != EACCES))
-        return why(reason, "run/lock: %s", strerror(errno));
-    fcntl(held, F_GETLK, &lock);
-    return why(reason, "already running (pid %d)", (int)lock.l_pid);
+    int fd = open_lock(dir);
+    if (fd < 0)
+        return why(reason, LOCK_FILE ": %s",
+                   errno == EAGAIN ? "another server has taken this folder"
+                                   : strerror(errno));
+    if (dup3(fd, held, O_CLOEXEC) < 0)
+        return why(reason, LOCK_FILE ": %s", strerror(errno));
+    close(fd);
+    return 1;
+}
+
+int
+lock_held(int dir, struct lock_holder *holder) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char text[80] = "";
+    intmax_t pid, close_ms = 0, reload_ms = 0;
+    *holder = (struct lock_holder){0, 0, 0};
+    int fd = folder_open(dir, LOCK_FILE, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    int result = fcntl(fd, F_OFD_GETLK, &lock);
+    if (pread(fd, text, sizeof text - 1, 0) > 0 &&
+        sscanf(text, "%jd %jd %jd", &pid, &close_ms, &reload_ms) > 0)
+        *holder = (struct lock_holder){(pid_t)pid, close_ms, reload_ms};
+    if (lock.l_pid > 0)
+        holder->pid = lock.l_pid; /* version 0.1.0 */
+    close(fd);
+    return result < 0 ? -1 : lock.l_type != F_UNLCK;
 }
 
 void
@@ -54,17 +160,4 @@ lock_keep(int report) {
 int
 lock_report(void) {
     return lock_inherit(words[1]);
-}
-
-pid_t
-lock_holder(int dir) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int fd = openat(dir, "run/lock", O_RDWR | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES)
-        fd = openat(dir, "run/lock", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    int result = fcntl(fd, F_GETLK, &lock);
-    close(fd);
-    return result < 0 || lock.l_type == F_UNLCK ? 0 : lock.l_pid;
 }

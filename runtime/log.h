@@ -20,9 +20,9 @@ struct log *log_use(struct log *log);
 /* log_close closes a set that is not in use; NULL is none. */
 void log_close(struct log *log);
 
-/* log_console opens a new console file, log/NAME.console; the former one becomes
- * NAME.console.1, in place of the one before. Returns a descriptor, or -1 with
- * errno. */
+/* log_console opens a new console file, log/NAME.console; the former one
+ * becomes NAME.console.1, in place of the one before. Returns a descriptor, or
+ * -1 with errno. */
 int log_console(int dir);
 
 /* log_drain waits at most 1 s for what is on its way, and tells what is lost;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,23 +24,75 @@
 
 enum { USAGE = 2, REPORT_FD = 3 };
 
+/* Opens what was closed of the standard descriptors, so that no other file gets
+ * their numbers. */
+static void
+open_standard_files(void) {
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
 static int
 open_folder(void) {
     return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Serves from start to end. Who waits on `report` hears how the start went: the
- * exit status for svr.sh, a digit, and a line. */
+/* Root does not serve where run/ belongs to another user: that user could turn
+ * its files elsewhere, and could not use what root leaves there. */
 static int
-serve(int report) {
+check_user(int dir, char reason[WHY_SIZE]) {
+    struct stat run;
+    if (geteuid() != 0 || fstatat(dir, "run", &run, 0) < 0 || run.st_uid == 0)
+        return 0;
+    const struct passwd *user = getpwuid(run.st_uid);
+    char name[64];
+    snprintf(name, sizeof name, "%d", (int)run.st_uid);
+    return why(reason,
+               "run/ belongs to the user %s; type: setpriv --reuid=%s "
+               "--regid=%d %s ./svr.sh start",
+               user ? user->pw_name : name, user ? user->pw_name : name,
+               user ? (int)user->pw_gid : (int)run.st_gid,
+               user ? "--init-groups" : "--clear-groups");
+}
+
+/* Gives a daemon a console of its own; the former one may be another server's
+ * until the lock is taken. */
+static void
+take_console(int dir) {
+    int in = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int out = log_console(dir);
+    unsetenv("JOURNAL_STREAM");
+    dup2(in, STDIN_FILENO);
+    dup2(out < 0 ? in : out, STDOUT_FILENO);
+    dup2(out < 0 ? in : out, STDERR_FILENO);
+    close(in);
+    if (out >= 0)
+        close(out);
+}
+
+/* Serves from start to end. The client that waits on `report` gets the exit
+ * status for svr.sh, a digit, and a line. */
+static int
+serve(int report, bool detaches) {
     char reason[WHY_SIZE];
     int dir = open_folder(), status = SERVER_FAILED;
+    bool started = false;
     guard_block_signals();
     mallopt(M_ARENA_MAX, 1);         /* threads here are few, memory is dear */
     prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
-    if (dir >= 0 && lock_take(dir, reason) == 0)
+    if (dir < 0) {
+        why(reason, "the project's folder: %s", strerror(errno));
+    } else if (check_user(dir, reason) == 0 && lock_take(dir, reason) == 0) {
+        if (detaches)
+            take_console(dir);
+        started = true;
         status = server_start(dir, reason);
-    if (status != 0)
+    }
+    if (status != 0 && (started || !detaches)) /* else `start` reports it */
         svr_err("start failed: %s", reason);
     if (report >= 0) {
         if (status != 0)
@@ -49,33 +102,18 @@ serve(int report) {
                     (int)getpid());
         close(report);
     }
-    if (status == 0)
-        status = server_run();
-    return server_leave(status);
+    if (!started)
+        return status;
+    return server_leave(status == 0 ? server_run() : status);
 }
 
 static int
 command_run(int dir) {
     close(dir);
-    return serve(lock_report());
+    return serve(lock_report(), false);
 }
 
-/* Frees a daemon of all that it was born with: session, terminal, files. */
-static void
-detach(int dir, int report) {
-    setsid();
-    unsetenv("JOURNAL_STREAM");
-    mkdirat(dir, "log", 0755);
-    int in = open("/dev/null", O_RDWR);
-    int out = log_console(dir);
-    dup2(in, STDIN_FILENO);
-    dup2(out < 0 ? in : out, STDOUT_FILENO);
-    dup2(out < 0 ? in : out, STDERR_FILENO);
-    dup3(report, REPORT_FD, O_CLOEXEC);
-    close_range(REPORT_FD + 1, ~0U, 0);
-}
-
-/* Tells the caller of `start` how it went. */
+/* Reports to the caller of `start` how it went. */
 static int
 report_start(int from, pid_t pid) {
     char text[WHY_SIZE] = "";
@@ -100,25 +138,32 @@ report_start(int from, pid_t pid) {
 }
 
 static int
+start_failed(const char *reason) {
+    fprintf(stderr, SVR_PROJECT ": start failed: %s\n", reason);
+    return 1;
+}
+
+static int
 command_start(int dir) {
     int ends[2];
-    pid_t holder = lock_holder(dir);
-    if (holder) {
+    struct lock_holder holder;
+    if (lock_held(dir, &holder) == 1) {
         fprintf(stderr, SVR_PROJECT ": already running (pid %d)\n",
-                (int)holder);
+                (int)holder.pid);
         return 1;
     }
     pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
-    if (pid < 0) {
-        fprintf(stderr, SVR_PROJECT ": start failed: %s\n", strerror(errno));
-        return 1;
-    }
+    if (pid < 0)
+        return start_failed(strerror(errno));
     if (pid > 0) {
         close(ends[1]);
         return report_start(ends[0], pid);
     }
-    detach(dir, ends[1]);
-    return serve(REPORT_FD);
+    setsid();
+    if (ends[1] != REPORT_FD)
+        dup3(ends[1], REPORT_FD, O_CLOEXEC);
+    close_range(REPORT_FD + 1, ~0U, 0);
+    return serve(REPORT_FD, true);
 }
 
 static int
@@ -134,7 +179,11 @@ command_derive(int dir) {
 
 static int
 command_running(int dir) {
-    return lock_holder(dir) ? 0 : CLIENT_NOT_RUNNING;
+    struct lock_holder holder;
+    int held = lock_held(dir, &holder);
+    if (held < 0)
+        fprintf(stderr, SVR_PROJECT ": run/lock: %s\n", strerror(errno));
+    return held > 0 ? 0 : held < 0 ? 1 : CLIENT_NOT_RUNNING;
 }
 
 static const struct {
@@ -162,6 +211,7 @@ main(int argc, char *argv[]) {
     const char *option = argc > 2 ? argv[2] : "";
     if (strcmp(name, "--check") == 0 && argc == 7)
         return check_main(argv + 2);
+    open_standard_files();
     int dir = open_folder();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         const char *wanted = commands[i].option ? commands[i].option : "";

@@ -13,6 +13,7 @@
 #include "guard.h"
 #include "handler.h"
 #include "json.h"
+#include "lock.h"
 #include "log.h"
 #include "loop.h"
 #include "part.h"
@@ -22,7 +23,7 @@
 #include "watch.h"
 #include "world.h"
 
-enum { OPEN = -1, RESTART = -2, FORCED = 252, HUNG = 253 };
+enum { OPEN = -1, RESTART = -2, LAST_CODE = 125, FORCED = 252, HUNG = 253 };
 enum { PAUSE_FIRST_MS = 10, PAUSE_LAST_MS = 1000 };
 #define MILLI    INT64_C(1000000)
 #define PID_FILE "run/" SVR_PROJECT ".pid"
@@ -74,7 +75,7 @@ tell_close(enum part_event event, char reason[WHY_SIZE]) {
 
 int
 svr_close(int exit_code) {
-    if (exit_code < 0 || exit_code > 125)
+    if (exit_code < 0 || exit_code > LAST_CODE)
         return -1;
     begin_close(exit_code);
     return 0;
@@ -272,12 +273,19 @@ run_posts(void) {
     }
 }
 
+/* Leaves its bounds to clients that get no answer. */
+static void
+note_limits(void) {
+    lock_note((int64_t)(close_delay * 1000), (int64_t)(guard_limit() * 1000));
+}
+
 /* Puts a configuration's spans in force. */
 static void
 apply_conf(const struct conf *conf) {
     timers_span(conf_number(conf, "svr.timer.min_span"));
     close_delay = conf_number(conf, "svr.close.force_close_delay");
     guard_limits(conf_number(conf, "svr.reload.wait"));
+    note_limits();
     watch_limits(conf_number(conf, "svr.timer.run_status_check_time_span"),
                  *conf_text(conf, "svr.timer.run_status_check_by") == 'r');
     plan_summary(*conf_text(conf, "svr.timer.summary_output_time_point"));
@@ -457,20 +465,30 @@ close_by_request(void) {
     begin_close(0);
 }
 
-static const struct guard_duty duty = {.close = close_by_request,
-                                       .reload = begin_reload,
-                                       .forced = forced,
-                                       .ask = ask_figures,
-                                       .state = world_state};
-
 static int
 write_pid(char reason[WHY_SIZE]) {
     char text[16];
     size_t length = (size_t)sprintf(text, "%d\n", (int)getpid());
-    return folder_replace(folder, PID_FILE, text, length, 0644, false) < 0
+    return folder_replace(folder, PID_FILE, text, length, 0644) < 0
                ? why(reason, PID_FILE ": %s", strerror(errno))
                : 0;
 }
+
+/* run/ was removed, and is there again. */
+static void
+restored(void) {
+    char reason[WHY_SIZE];
+    note_limits();
+    if (write_pid(reason) < 0)
+        svr_err("%s", reason);
+}
+
+static const struct guard_duty duty = {.close = close_by_request,
+                                       .reload = begin_reload,
+                                       .forced = forced,
+                                       .ask = ask_figures,
+                                       .state = world_state,
+                                       .restored = restored};
 
 /* Lets the hooks begin. */
 static int
@@ -522,17 +540,25 @@ server_start(int dir, char reason[WHY_SIZE]) {
 
 int
 server_leave(int status) {
-    char text[64], reason[WHY_SIZE];
-    snprintf(text, sizeof text, "closed: exit code %d",
-             status == RESTART ? 0 : status);
-    guard_stop(text);
-    if (status == RESTART)
-        status = closing; /* a close came in between */
+    char text[WHY_SIZE + 64], reason[WHY_SIZE] = "";
+    int wanted = status;
+    bool restarts = status == RESTART;
+    if (restarts) {
+        guard_stop(0, "closed");
+        status = wanted = closing; /* a close may have come in between */
+    }
+    log_drain();
+    if (tell_close(PART_END, reason) < 0) {
+        svr_err("%s", reason);
+        log_drain();
+        status = SERVER_FAILED;
+    }
+    snprintf(text, sizeof text, "closed: exit code %d%s%s", status,
+             *reason ? ": " : "", reason);
+    if (!restarts)
+        guard_stop(status != wanted || status > LAST_CODE, text);
+    status_remove();
     unlinkat(folder, PID_FILE, 0);
     unlinkat(folder, "run/control", 0);
-    log_drain();
-    if (tell_close(PART_END, reason) == 0)
-        return status;
-    svr_err("%s", reason);
-    return SERVER_FAILED;
+    return status;
 }

@@ -1,11 +1,13 @@
 /* status: what the server knows of itself, told at any time, by any thread. */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "json.h"
 #include "log.h"
 #include "part.h"
@@ -15,6 +17,20 @@ struct status_loop status_loop;
 static struct status now = {.state = "starting"};
 static char *members; /* what the loop and the parts add to the JSON */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Where the status is published, and whether that is out of date. */
+static int folder = -1;
+static void (*notify_change)(void);
+static atomic_bool changed;
+
+/* Ends a change that began with the lock. */
+static void
+change_done(void) {
+    pthread_mutex_unlock(&lock);
+    changed = true;
+    if (notify_change)
+        notify_change();
+}
 
 static void
 note(enum status_event event, const char *text) {
@@ -26,7 +42,7 @@ void
 status_note(enum status_event event, const char *text) {
     pthread_mutex_lock(&lock);
     note(event, text);
-    pthread_mutex_unlock(&lock);
+    change_done();
 }
 
 void
@@ -35,7 +51,7 @@ status_state(const char *state) {
     now.state = state;
     if (!now.start_time)
         now.start_time = time(NULL);
-    pthread_mutex_unlock(&lock);
+    change_done();
 }
 
 void
@@ -45,7 +61,7 @@ status_generation(unsigned generation, const char *build_id,
     now.generation = generation;
     snprintf(now.build_id, sizeof now.build_id, "%s", build_id);
     snprintf(now.pending, sizeof now.pending, "%s", pending);
-    pthread_mutex_unlock(&lock);
+    change_done();
 }
 
 void
@@ -54,7 +70,7 @@ status_reload(int verdict, const char *text) {
     note(STATUS_RELOAD, text);
     now.applied += verdict == 0;
     now.rejected += verdict != 0;
-    pthread_mutex_unlock(&lock);
+    change_done();
 }
 
 int
@@ -191,7 +207,7 @@ render_text(FILE *out, bool stale) {
             "%s: %s, pid %d, since %s%s\n"
             "generation   %u, build %s; reloads: %u applied, %u rejected\n",
             log_name(), now.state, (int)getpid(), text,
-            stale ? " (its loop is busy: no answer from there)" : "",
+            stale ? " (last known: no answer from its loop)" : "",
             now.generation, now.build_id, now.applied, now.rejected);
     if (*now.pending)
         fprintf(out, "restart      waits for: %s\n", now.pending);
@@ -219,4 +235,51 @@ status_render(const char *form, bool stale) {
     pthread_mutex_unlock(&lock);
     fclose(out);
     return text;
+}
+
+/* ---- Publishing ------------------------------------------------------- */
+
+/* Names the file of a form. */
+static const char *
+status_file(const char *form, char path[64]) {
+    snprintf(path, 64, "run/status%s", form);
+    return path;
+}
+
+static void
+publish_form(const char *form) {
+    char path[64], *text = status_render(form, true);
+    if (text)
+        folder_replace(folder, status_file(form, path), text, strlen(text),
+                       0600);
+    free(text);
+}
+
+void
+status_open(int dir, void (*its_change)(void)) {
+    folder = dir;
+    notify_change = its_change;
+    changed = true;
+}
+
+void
+status_publish(void) {
+    if (folder < 0 || !atomic_exchange(&changed, false))
+        return;
+    publish_form("");
+    publish_form("--json");
+    for (int i = 0; parts[i]; i++)
+        if (parts[i]->form)
+            publish_form(parts[i]->form);
+}
+
+void
+status_remove(void) {
+    char path[64];
+    unlinkat(folder, status_file("", path), 0);
+    unlinkat(folder, status_file("--json", path), 0);
+    for (int i = 0; parts[i]; i++)
+        if (parts[i]->form)
+            unlinkat(folder, status_file(parts[i]->form, path), 0);
+    folder = -1;
 }

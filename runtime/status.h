@@ -55,6 +55,15 @@ long status_rss(void);
  * answer. The caller frees. NULL: nobody knows that form. */
 char *status_render(const char *form, bool stale);
 
+/* status_open begins to publish the status in the files run/status,
+ * run/status--json and so on, one for each form, for clients of a server that
+ * does not answer; `changed` is called when they need to be written again. Any
+ * thread. status_publish writes them if something changed; the control thread
+ * calls it. status_remove removes them. */
+void status_open(int dir, void (*changed)(void));
+void status_publish(void);
+void status_remove(void);
+
 /* status_counts writes the runtime's figures for the summary. */
 void status_counts(char *text, size_t size);
 

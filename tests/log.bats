@@ -305,3 +305,91 @@ END
         [ "$(grep -Ec '>> (a{599}|b{599}|c{599}|d{599})$' $file)" -eq 2000 ]
     done
 }
+
+@test "a log file behind a link rotates beside itself, and the link stays" {
+    mkdir -p log elsewhere
+    echo old >elsewhere/app.log
+    touch -d '2024-02-29 12:00' elsewhere/app.log
+    ln -s ../elsewhere/app.log log/demo.log
+    set_key log.file_log.level INFO
+    counting_hooks
+    build
+    run_server
+    wait_until 5 test -e elsewhere/app.log.2024-02-29
+    [ -L log/demo.log ]
+    wait_until 5 grep -q 'turn 3' elsewhere/app.log
+    bounded ./svr.sh close
+}
+
+@test "a pipe, a terminal and what is reached through /dev or /proc is never renamed" {
+    mkfifo pipe
+    set_key log.file_log.rotate M
+    set_key log.file_log.rotate_size 1
+    set_key log.file_log.level INFO
+    counting_hooks
+    build
+    for file in pipe /dev/stdout /proc/self/fd/1; do
+        rm -f server.pid status.txt log.txt lines.txt
+        set_key log.file_log "\"$file\""
+        cat pipe >lines.txt 3>&- &
+        exec 4<>pipe
+        run_server
+        wait_line 5 'turn 25$' # more than a second
+        bounded ./svr.sh close
+        exec 4>&-
+        [ "$(exit_status)" -eq 0 ]
+        [ -p pipe ]
+        [ "$(ls | grep -cE '^(out.txt|pipe)\.')" -eq 0 ]
+        ls /dev | grep -E '^stdout\.' && return 1
+        true
+    done
+    grep -q 'turn 25' out.txt
+}
+
+@test "a link of another user in log/ is never followed" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root"
+    mkdir -p log
+    echo precious >precious
+    ln -s "$PWD/precious" log/demo.log
+    chown -h daemon log/demo.log
+    run bounded ./svr.sh run
+    [ "$status" -eq 78 ]
+    [[ $output == *"svr_conf:"*": log.file_log: log/demo.log: Operation not permitted"* ]]
+    [ "$(cat precious)" = precious ]
+}
+
+@test "rotate_size: a new file once the log has that size; a number in each name" {
+    set_key log.file_log.level INFO
+    set_key log.file_log.rotate '""'
+    set_key log.file_log.rotate_size 2000
+    set_key log.file_log.keep 2
+    hooks <<'END'
+static int run(void) { for (int i = 0; i < 9; i++) svr_info("line of some length %d", i); return 200; }
+SVR_HANDLER(.run = run);
+END
+    build
+    run_server
+    wait_until 20 eval '[ "$(ls log | grep -cE "^demo.log.2[0-9-]+(\.[0-9]+)?$")" -eq 2 ]'
+    wait_until 20 eval 'ls log | grep -qE "^demo.log.2[0-9-]+\.[2-9]$"'
+    [ "$(ls log | grep -cE '^demo.log.2')" -le 3 ]
+    bounded ./svr.sh close
+}
+
+@test "the console that start gives is bounded, and one old file is kept" {
+    set_key log.file_log.rotate_size 3000
+    hooks <<'END'
+static int run(void) { for (int i = 0; i < 30; i++) svr_info("line of some length %d", i); return 300; }
+SVR_HANDLER(.run = run);
+END
+    build
+    bounded ./svr.sh start
+    server=$(cat run/demo.pid)
+    wait_until 20 test -s log/demo.console.1
+    first=$(stat -c %i log/demo.console.1)
+    wait_until 20 eval '[ "$(stat -c %i log/demo.console.1)" != "$first" ]'
+    [ "$(ls log | grep -c console)" -eq 2 ]
+    for fd in 1 2; do
+        [ "$(readlink "/proc/$server/fd/$fd")" = "$PWD/log/demo.console" ]
+    done
+    bounded ./svr.sh close
+}

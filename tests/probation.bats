@@ -32,7 +32,12 @@ again() {
     run_server
 }
 
-fell_back='the last good code (run/good.so) runs'
+# good_is FILE: the code kept as good is this file's.
+good_is() {
+    cmp -s "$1" "run/kept.$(sed 's/good \([0-9]*\) .*/\1/' run/kept).so"
+}
+
+fell_back='the last good code runs'
 
 @test "C15 new code that crashes: under supervise the next start runs the last good code, and says so once" {
     command -v supervise >/dev/null || skip "no daemontools"
@@ -66,8 +71,10 @@ fell_back='the last good code (run/good.so) runs'
     version newest
     applied
     wait_line 5 'newest [0-9]'
+    last=$(cat run/demo.pid)
+    started+=("$last")
     svc -dx service/supervise
-    wait_until 10 gone "$(cat run/demo.pid)"
+    wait_until 10 gone "$last"
 }
 
 @test "any end without a clean close counts: kill -9, exit, a hang" {
@@ -122,7 +129,7 @@ fell_back='the last good code (run/good.so) runs'
     [ "$(count_lines "$fell_back")" -eq 0 ]
     version newer
     applied
-    wait_until 10 cmp -s build/handler.so run/good.so
+    wait_until 10 good_is build/handler.so
     kill -9 "$server"
     again
     wait_line 5 'newer 2$'
@@ -130,7 +137,7 @@ fell_back='the last good code (run/good.so) runs'
     set_key svr.reload.probation 0
     version newest
     applied
-    wait_until 10 cmp -s build/handler.so run/good.so
+    wait_until 10 good_is build/handler.so
     kill -9 "$server"
     again
     wait_line 5 'newest 2$'
@@ -145,7 +152,7 @@ fell_back='the last good code (run/good.so) runs'
     build
     run_server
     wait_line 5 'old 1$'
-    wait_until 5 cmp -s build/handler.so run/good.so
+    wait_until 5 good_is build/handler.so
     run bounded ./svr.sh rollback
     [ "$status" -eq 1 ]
     [[ $output == "rejected: no other good generation is known" ]]
@@ -175,7 +182,7 @@ fell_back='the last good code (run/good.so) runs'
     wait_line 5 'old 1$'
     version new
     applied
-    wait_until 10 cmp -s build/handler.so run/good.so
+    wait_until 10 good_is build/handler.so
     bounded ./svr.sh rollback
     wait_until 5 eval '[ "$(last_turn old)" -gt "$(last_turn new)" ]'
     applied
@@ -186,4 +193,95 @@ fell_back='the last good code (run/good.so) runs'
     run bounded ./svr.sh rollback
     [ "$status" -eq 1 ]
     bounded ./svr.sh close
+}
+
+@test "a rollback that is refused leaves no trace: the next reload takes what make built" {
+    version old
+    build
+    run_server
+    wait_line 5 'old 1$'
+    # a state of version 2, from which the old code has no way back
+    version new
+    sed -i 's/\.state_version = 1/.state_version = 2, .migrate = migrate/; s/^SVR_HANDLER/static int migrate(int from, const void *old, void *state) { memcpy(state, old, sizeof(struct state)); return from - 1; }\n&/' my_server.c
+    applied
+    run bounded ./svr.sh rollback
+    [ "$status" -eq 1 ]
+    [[ $output == "rejected: state: version 2 "*"without migrate; generation 2 keeps running" ]]
+    sed -i 's/"new /"newest /' my_server.c
+    applied
+    wait_line 5 'newest [0-9]'
+    bounded ./svr.sh close
+}
+
+@test "a rollback that is asked for while a reload is pending ends on the last good code" {
+    set_key svr.reload.probation 1
+    version first
+    build
+    run_server
+    wait_line 5 'first 1$'
+    version second 'while (access("hold", F_OK) == 0) usleep(1000);'
+    applied
+    wait_until 10 good_is build/handler.so
+    touch hold
+    version third
+    build
+    SVR_BUILD=0 ./svr.sh reload >reload.txt 3>&- &
+    wait_until 10 test -e run/handler.3.so # the candidate waits for the loop
+    ./svr.sh rollback >rollback.txt 3>&- &
+    asked=$!
+    wait_until 10 eval 'ls -l /proc/$asked/fd 2>/dev/null | grep -q socket'
+    # the request has come: the one after it is answered
+    bounded ./svr.sh status >/dev/null
+    rm hold
+    wait "$asked"
+    wait_until 5 eval '[ "$(last_turn second)" -gt "$(last_turn third || echo 0)" ]'
+    grep -q '^reloaded: generation 4' rollback.txt
+    bounded ./svr.sh close
+}
+
+@test "kill -9 at each renaming of a kept pair: code never meets another generation's configuration" {
+    command -v strace >/dev/null || skip "no strace"
+    set_key svr.reload.probation 0
+    # each version has a key of its own, and refuses every other configuration
+    pair() {
+        grep -v '^my.only' svr_conf >conf.new
+        echo "my.only$1 = $1" >>conf.new
+        mv conf.new svr_conf
+        version "code$1" "if (svr_conf()->my_only$1 != $1) svr_err(\"MIXED\");"
+        build
+    }
+    pair 1
+    build
+    killed=0
+    for ((nth = 1; nth < 30; nth++)); do
+        rm -rf run log.txt server.pid status.txt
+        pair 1
+        run_server
+        wait_line 5 'code1 1$'
+        strace -f -qq -o trace.txt -p "$server" -e trace=renameat,linkat,unlinkat \
+            -e "inject=renameat,linkat,unlinkat:signal=KILL:when=$nth" 3>&- 2>strace.txt &
+        helpers+=("$!")
+        wait_until 5 eval 'grep -q "TracerPid:.[1-9]" /proc/$server/status'
+        pair 2
+        SVR_BUILD=0 bounded ./svr.sh reload >/dev/null 2>&1 || true
+        wait_until 5 eval '[ -s status.txt ] || has_line "code2 "'
+        if [ ! -s status.txt ]; then
+            kill -9 "$server"
+            wait_until 5 test -s status.txt
+            break
+        fi
+        killed=$((killed + 1))
+        again
+        wait_until 5 eval '[ "$(json state 2>/dev/null)" = running ]'
+        run bounded ./svr.sh rollback
+        [[ $output == "reloaded: "* || $output == *"no other good generation"* ]] || {
+            echo "nth $nth: $output"
+            return 1
+        }
+        run ! has_line MIXED
+        kill -9 "$server"
+        wait_until 10 test -s status.txt
+    done
+    echo "# killed at $killed calls" >&3
+    [ "$killed" -ge 4 ]
 }
