@@ -240,12 +240,14 @@ run_timers(void) {
     }
 }
 
-void
+int
 server_timer(struct timer timer) {
     timer.next = TIMER_NO_NEXT;
     timers_remove(timer.key);
-    if (timer.every || timer.at)
-        timers_add(&timer, now());
+    if ((!timer.every && !timer.at) || timers_add(&timer, now()) == 0)
+        return 0;
+    svr_err("timer %s: no memory", timer.key);
+    return -1;
 }
 
 /* The summary is a timer like any other; a reload may change its kind. */
@@ -311,7 +313,7 @@ begin_reload(void) {
 /* Makes the loop's own figures for the status. */
 static void
 tell_figures(void) {
-    char *members;
+    char *members = NULL;
     size_t size;
     struct timer *timer;
     FILE *out = open_memstream(&members, &size);
@@ -327,8 +329,11 @@ tell_figures(void) {
     }
     fputs("]", out);
     part_status(out);
-    fclose(out);
-    status_figures(members);
+    if (fclose(out) == 0) {
+        status_figures(members);
+    } else {
+        free(members); /* no memory: the last ones stay */
+    }
     figures_wanted = false;
     guard_tell(GUARD_FIGURES);
 }
@@ -522,11 +527,20 @@ server_begin(void *unused) {
 int
 server_start(int dir, char reason[WHY_SIZE]) {
     folder = part_folder = dir;
+    if (timers_open() < 0) {
+        why(reason, "timers: no memory");
+        return SERVER_FAILED;
+    }
     int opened = world_open(dir, apply_conf, reason);
     if (opened < 0)
         return opened == WORLD_BAD_CONF ? SERVER_BAD_CONF : SERVER_FAILED;
-    if (write_pid(reason) < 0 || loop_open() < 0 ||
-        guard_start(dir, &duty, reason) < 0)
+    if (write_pid(reason) < 0)
+        return SERVER_FAILED;
+    if (loop_open() < 0) {
+        why(reason, "event loop: %s", strerror(errno));
+        return SERVER_FAILED;
+    }
+    if (guard_start(dir, &duty, reason) < 0)
         return SERVER_FAILED;
     status_state("starting");
     world_log_conf();
