@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "check.h"
 #include "client.h"
 #include "lock.h"
@@ -44,20 +45,18 @@ dial(int dir) {
  * that answers; an empty answer: it ended meanwhile. */
 static char *
 ask(int dir, const char *request) {
-    char *text = NULL, bytes[4096];
-    size_t size;
+    char bytes[4096];
+    struct buffer text;
     ssize_t got;
     int fd = dial(dir);
     if (fd < 0)
         return NULL;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = buffer_open(&text);
     dprintf(fd, "%s\n", request);
     while (out && (got = read(fd, bytes, sizeof bytes)) > 0)
         fwrite(bytes, 1, (size_t)got, out);
-    if (out)
-        fclose(out);
     close(fd);
-    return text;
+    return buffer_close(&text, out) == 0 ? text.text : NULL;
 }
 
 /* Waits until a process has ended; a zombie has. */
@@ -73,6 +72,7 @@ client_ask(int dir, const char *request) {
     pid_t pid = lock_holder(dir);
     int process = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     int status = 1;
+    bool answered = true;
     if (!pid || lock_holder(dir) != pid)
         return not_running();
     char *text = ask(dir, request);
@@ -86,12 +86,17 @@ client_ask(int dir, const char *request) {
                             "run/control: %s; `kill -TERM %d` closes it\n",
                 (int)pid, strerror(errno), (int)pid);
     } else if (*text < '0' || *text > '9') {
-        fprintf(stderr, SVR_PROJECT ": ended before it could answer\n");
+        answered = false;
+        fprintf(stderr, SVR_PROJECT ": %s\n",
+                lock_holder(dir) == pid
+                    ? "the connection was lost before the answer; "
+                      "./svr.sh status shows how it is"
+                    : "ended before it could answer");
     } else {
         status = *text - '0';
         fputs(text + 1, starts && status ? stderr : stdout);
     }
-    if (closes && text)
+    if (closes && text && answered)
         wait_for(process);
     free(text);
     return status;

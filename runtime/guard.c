@@ -44,6 +44,7 @@ struct client {
 static const struct guard_duty *duty;
 static int signals = -1, control = -1, bell = -1;
 static pthread_t thread;
+static bool started;
 static struct client clients[CLIENTS];
 static bool reload_wanted;
 static unsigned reloads_begun;
@@ -380,6 +381,7 @@ guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
     if (bell < 0)
         return why(reason, "eventfd: %s", strerror(errno));
     int error = thread_start(&thread, watch);
+    started = error == 0;
     return error ? why(reason, "thread: %s", strerror(error)) : 0;
 }
 
@@ -402,13 +404,15 @@ guard_tell(enum guard_news news) {
 }
 
 void
-guard_stop(const char *text) {
+guard_stop(int code, const char *text) {
     stopping = true;
+    if (!started)
+        return;
     guard_wake();
     pthread_join(thread, NULL);
     for (int i = 0; i < CLIENTS; i++)
         if (clients[i].wait == END)
-            answer(&clients[i], 0, text);
+            answer(&clients[i], code, text);
         else if (clients[i].wait == VERDICT)
             answer(&clients[i], 1, "rejected: the server has closed");
 }

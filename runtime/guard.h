@@ -35,7 +35,8 @@ void guard_wake(void);
 enum guard_news { GUARD_VERDICT, GUARD_FIGURES, GUARD_NEWS };
 void guard_tell(enum guard_news news);
 
-/* guard_stop tells those who wait for the close, and ends the thread. */
-void guard_stop(const char *text);
+/* guard_stop answers those who wait for the close, with the exit status that
+ * svr.sh will have and a text, and ends the thread. */
+void guard_stop(int code, const char *text);
 
 #endif

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "fault.h"
 #include "guard.h"
 #include "handler.h"
@@ -304,10 +305,9 @@ begin_reload(void) {
 /* Makes the loop's own figures for the status. */
 static void
 tell_figures(void) {
-    char *members = NULL;
-    size_t size;
+    struct buffer members;
     struct timer *timer;
-    FILE *out = open_memstream(&members, &size);
+    FILE *out = buffer_open(&members);
     if (!out)
         return;
     time_t wall = time(NULL);
@@ -320,11 +320,8 @@ tell_figures(void) {
     }
     fputs("]", out);
     part_status(out);
-    if (fclose(out) == 0) {
-        status_figures(members);
-    } else {
-        free(members); /* no memory: the last ones stay */
-    }
+    if (buffer_close(&members, out) == 0) /* else the last ones stay */
+        status_figures(members.text);
     figures_wanted = false;
     guard_tell(GUARD_FIGURES);
 }
@@ -536,19 +533,32 @@ server_start(int dir, char reason[WHY_SIZE]) {
     return 0;
 }
 
+/* Ends the parts; the program of a restart takes over here. Returns "", or why
+ * it failed, which is in the exit status too. */
+static const char *
+end_parts(int *status) {
+    static char reason[WHY_SIZE];
+    if (tell_close(PART_END, reason) == 0)
+        return "";
+    svr_err("%s", reason);
+    *status = SERVER_FAILED;
+    return reason;
+}
+
 int
 server_leave(int status) {
-    char text[64], reason[WHY_SIZE];
-    snprintf(text, sizeof text, "closed: exit code %d",
-             status == RESTART ? 0 : status);
-    guard_stop(text);
-    if (status == RESTART)
-        status = closing; /* a close came in between */
+    char text[WHY_SIZE + 64];
+    bool restarts = status == RESTART;
+    const char *failed = restarts ? "" : end_parts(&status);
+    snprintf(text, sizeof text, "closed: exit code %d%s%s",
+             restarts ? 0 : status, *failed ? ": " : "", failed);
+    guard_stop(*failed || status > 125, text);
+    if (restarts)
+        status = closing; /* a close may have come in between */
     unlinkat(folder, PID_FILE, 0);
     unlinkat(folder, "run/control", 0);
     log_drain();
-    if (tell_close(PART_END, reason) == 0)
-        return status;
-    svr_err("%s", reason);
-    return SERVER_FAILED;
+    if (restarts)
+        end_parts(&status);
+    return status;
 }

@@ -17,7 +17,7 @@ void *__libc_realloc(void *old, size_t size);
 static struct plan {
     atomic_long at, count, failed;
     char name[32];
-} *plan;
+} * plan;
 
 __attribute__((constructor)) static void
 begin(void) {
@@ -25,8 +25,8 @@ begin(void) {
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     void *map = MAP_FAILED;
     if (fd >= 0) {
-        map = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                   0);
+        map =
+            mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         close(fd);
     }
     if (map != MAP_FAILED &&
