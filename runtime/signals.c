@@ -119,12 +119,13 @@ signals_run(int (*run)(int arg), int arg) {
     int error = pthread_atfork(NULL, NULL, free_child);
     if (error == 0)
         error = thread_start(NULL, live_life);
-    while (error == 0) {
+    if (error)
+        return error;
+    for (;;) {
         int number = sigwaitinfo(&set, NULL);
         if (number > 0)
             note_signal(number);
     }
-    return error;
 }
 
 int
