@@ -150,9 +150,12 @@ names(const char *folder, const char *ending) {
     }
     if (n >= 0)
         free(entries);
-    if (error)
+    if (error) {
         lose(folder, error);
-    return error ? NULL : list;
+        free(list);
+        list = NULL;
+    }
+    return list;
 }
 
 char **
