@@ -6,11 +6,19 @@ name=__NAME__
 self=$(readlink -f -- "$0")
 cd -- "$(dirname -- "$self")"
 server=build/$name
-# Who runs was perhaps built otherwise than what lies in build/ now: the program
-# that was started stays here, to talk to it.
+# The server that runs may be of another build than build/ is now: a copy of its
+# program stays here, to talk to it. Only the owner of run/ leaves or runs one:
+# root, say, never runs what the service's user can write.
 started=run/server
+
+owns_run() {
+    [ "$(stat -L -c %u run 2>/dev/null || stat -c %u .)" = "$(id -u)" ]
+}
+
 client=$server
-[ ! -x $started ] || client=$started
+if [ -x $started ] && owns_run; then
+    client=$started
+fi
 
 usage() {
     cat >&2 <<END
@@ -52,11 +60,11 @@ build() {
     else
         # A mistake in svr_conf: the server says which, and remembers it.
         "$client" --derive >/dev/null 2>&1 || "$client" "$command" || exit $?
-        mkdir -p run
+        mkdir -p build
         (
             command -v flock >/dev/null && flock 9
             make -s all 9>&- >&2
-        ) 9>run/build.lock || {
+        ) 9>build/.lock || {
             say 'rejected: does not compile; the running code keeps running'
             exit 1
         }
@@ -75,8 +83,10 @@ need_server() {
 }
 
 remember() {
-    mkdir -p run 2>/dev/null && ln -f "$server" $started 2>/dev/null ||
-        rm -f $started 2>/dev/null || true
+    if owns_run; then
+        mkdir -p run 2>/dev/null && ln -f "$server" $started 2>/dev/null ||
+            rm -f $started 2>/dev/null || true
+    fi
 }
 
 running() {
