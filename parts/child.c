@@ -1,5 +1,6 @@
 /* child: work in a process of its own, with a bound on its time and output. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio_ext.h>
@@ -48,7 +49,8 @@ bury(struct child *child) {
     loop_unwatch(child->out);
     loop_unwatch(child->process);
     close(child->out);
-    close(child->process);
+    if (child->process >= 0)
+        close(child->process);
     timers_remove(child->timer.key);
     child->pid = 0;
     return status;
@@ -120,6 +122,19 @@ keep(pid_t server, svr_call *work, void *arg, int out) {
     _exit(BROKEN);
 }
 
+/* Lets the loop take its output, its end and its limit. -1 sets errno. */
+static int
+attend(struct child *child) {
+    struct loop_watch output = {SVR_READ, LOOP_NO_CALL, hear_output, child, 0};
+    struct loop_watch end = {SVR_READ, LOOP_NO_CALL, hear_end, child, 0};
+    child->process = (int)syscall(SYS_pidfd_open, child->pid, 0);
+    if (child->process < 0 || loop_watch(child->out, output) < 0 ||
+        loop_watch(child->process, end) < 0)
+        return -1;
+    errno = ENOMEM;
+    return server_timer(child->timer);
+}
+
 int
 child_start(struct child *child, const char *key, svr_call *work, void *arg,
             double limit, int (*over)(struct child *child, int status)) {
@@ -137,18 +152,17 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
     }
     setpgid(pid, pid);
     *child = (struct child){.pid = pid, .out = ends[0], .over = over};
-    child->process = (int)syscall(SYS_pidfd_open, pid, 0);
     child->timer = (struct timer){.own = hear_limit,
                                   .arg = child,
                                   .every = (int64_t)(limit * 1e9),
                                   .runs = 1};
     snprintf(child->timer.key, TIMER_KEY_SIZE, "svr.%s", key);
-    server_timer(child->timer);
-    loop_watch(child->out, (struct loop_watch){SVR_READ, LOOP_NO_CALL,
-                                               hear_output, child, 0});
-    loop_watch(child->process,
-               (struct loop_watch){SVR_READ, LOOP_NO_CALL, hear_end, child, 0});
-    return 0;
+    if (attend(child) == 0)
+        return 0;
+    int error = errno;
+    bury(child);
+    errno = error;
+    return -1;
 }
 
 int

@@ -72,8 +72,9 @@ go_on(void *task) {
     return 0;
 }
 
-/* Lets a task wait for its next try: a random part of a pause that grows. */
-static void
+/* Lets a task wait for its next try: a random part of a pause that grows. -1:
+ * no memory. */
+static int
 pause_for(struct task *task) {
     uint32_t part = 0;
     double longest = task->options.pause;
@@ -83,9 +84,9 @@ pause_for(struct task *task) {
         longest = task->options.pause_most;
     (void)!getrandom(&part, sizeof part, 0);
     task->timer.every = (int64_t)(longest * 1e9 * part / UINT32_MAX) + 1;
-    task->pauses = true;
-    retried++;
-    server_timer(task->timer);
+    task->pauses = server_timer(task->timer) == 0;
+    retried += task->pauses;
+    return task->pauses ? 0 : -1;
 }
 
 static int
@@ -102,9 +103,7 @@ over(struct child *child, int status) {
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (returned != 0)
         snprintf(reason, sizeof reason, "it returned %d", returned);
-    if (*reason && task->tries < task->options.tries)
-        pause_for(task);
-    else
+    if (!*reason || task->tries >= task->options.tries || pause_for(task) < 0)
         result = finish(task, returned, reason);
     begin_waiting();
     return result;
@@ -126,13 +125,14 @@ begin_waiting(void) {
             break;
         if (task->child.pid || task->pauses)
             continue;
-        task->tries++;
         snprintf(key, sizeof key, "task %s", task->key);
         if (child_start(&task->child, key, work, task, task->options.limit,
-                        over) == 0)
-            running++;
-        else
+                        over) < 0) {
             pause_for(task); /* no process can be had now */
+        } else {
+            task->tries++;
+            running++;
+        }
     }
 }
 
@@ -190,6 +190,8 @@ hear(enum part_event event, const struct conf *conf, const char *text,
     (void)text, (void)reason;
     if (event == PART_START || event == PART_RELOADED)
         most = (int)conf_number(conf, "task.most");
+    if (event == PART_SUMMARY)
+        begin_waiting(); /* those for which there was no memory */
     while (event == PART_CLOSE && (task = TAILQ_FIRST(&tasks))) {
         take(task);
         free(task);

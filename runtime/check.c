@@ -31,13 +31,15 @@ start(int dir, int verdict, const char *program, char *const argv[],
     sigset_t none;
     sigemptyset(&none);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addfchdir_np(&files, dir);
-    posix_spawn_file_actions_adddup2(&files, verdict, VERDICT_FD);
+    int error = posix_spawn_file_actions_addfchdir_np(&files, dir);
+    if (!error)
+        error = posix_spawn_file_actions_adddup2(&files, verdict, VERDICT_FD);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes,
                              POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    int error = posix_spawn(pid, program, &files, &attributes, argv, environ);
+    if (!error)
+        error = posix_spawn(pid, program, &files, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return error;
@@ -120,9 +122,14 @@ try_all(const struct check *check, char statics[WHY_SIZE],
     if (check->running &&
         handler_fits(handler.table, check->size, check->version, reason) < 0)
         return -1;
-    struct conf *conf =
-        part_conf(dir, check->source.conf, handler.table->keys, reason);
-    return conf && log_open(dir, conf, true, reason) ? 0 : -1;
+    const struct svr_key *keys = handler.table->keys;
+    struct conf *conf = part_conf(dir, check->source.conf, keys, reason);
+    void *values = calloc(1, handler.table->conf_size + 1);
+    if (conf && !values)
+        return why(reason, "svr_conf: no memory");
+    if (!conf || conf_fill(conf, keys, values, reason) < 0)
+        return -1;
+    return log_open(dir, conf, true, reason) ? 0 : -1;
 }
 
 int

@@ -368,8 +368,12 @@ struct conf *
 conf_read(int dir, const char *path, const struct svr_key *const tables[],
           enum conf_own own, char reason[WHY_SIZE]) {
     struct conf *conf = calloc(1, sizeof *conf);
+    if (!conf) {
+        why(reason, "%s: no memory", path);
+        return NULL;
+    }
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int result = conf ? read_file(conf, fd, reason) : -1;
+    int result = read_file(conf, fd, reason);
     if (fd >= 0)
         close(fd);
     if (result == 0) {
@@ -407,10 +411,39 @@ conf_number(const struct conf *conf, const char *key) {
     return strcmp(text, "true") == 0 ? 1 : number(text, NULL);
 }
 
-void
-conf_fill(const struct conf *conf, const struct svr_key *table, void *values) {
-    for (const struct svr_key *row = table; row->key; row++)
-        convert(find(conf, row->key), row->type, (char *)values + row->offset);
+int
+conf_check_table(const struct svr_key *table, size_t size,
+                 char reason[WHY_SIZE]) {
+    static const size_t sizes[] = {sizeof(bool), sizeof(int64_t),
+                                   sizeof(double), sizeof(const char *)};
+    if (size > SIZE_LIMIT)
+        return why(reason, "handler.so: a struct svr_conf of %zu bytes", size);
+    for (size_t i = 0; table[i].key; i++) {
+        const struct svr_key *row = &table[i];
+        if (i > SIZE_LIMIT / sizeof *row)
+            return why(reason, "handler.so: a list of keys without end");
+        if (row->type > SVR_STRING || row->offset > size ||
+            sizes[row->type] > size - row->offset || !row->value ||
+            (row->words && !strchr(row->words, ':')))
+            return why(reason,
+                       "handler.so: key %.64s: its row is damaged: run "
+                       "`make clean` and make",
+                       row->key);
+    }
+    return 0;
+}
+
+int
+conf_fill(const struct conf *conf, const struct svr_key *table, void *values,
+          char reason[WHY_SIZE]) {
+    for (const struct svr_key *row = table; row->key; row++) {
+        const struct conf_entry *entry = find(conf, row->key);
+        if (!convert(entry, row->type, (char *)values + row->offset))
+            return blame(entry, reason,
+                         "has another type in the server than in handler.so: "
+                         "restart the server");
+    }
+    return 0;
 }
 
 int

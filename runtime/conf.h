@@ -50,10 +50,17 @@ double conf_number(const struct conf *conf, const char *key);
 /* conf_type is the type of an entry: its row's, else what it looks like. */
 enum svr_type conf_type(const struct conf_entry *entry);
 
+/* conf_check_table checks a handler's table: the fields of its keys lie in a
+ * struct of `size` bytes, and no row lacks what is read of it. Returns 0, or -1
+ * with the reason. */
+int conf_check_table(const struct svr_key *table, size_t size,
+                     char reason[WHY_SIZE]);
+
 /* conf_fill writes the value of each key in `table` at its offset from
- * `values`. Strings point into `conf`. */
-void conf_fill(const struct conf *conf, const struct svr_key *table,
-               void *values);
+ * `values`. Strings point into `conf`. -1 with the reason: a key has another
+ * type here than in the table. */
+int conf_fill(const struct conf *conf, const struct svr_key *table,
+              void *values, char reason[WHY_SIZE]);
 
 /* conf_changes counts the keys whose value differs from `old`, all or those
  * that wait for a restart, and writes their names as "a, b". */

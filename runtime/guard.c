@@ -359,6 +359,8 @@ bind_control(int dir) {
              "/proc/self/fd/%d/run/control", dir);
     unlinkat(dir, "run/control", 0);
     control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (control < 0)
+        return -1;
     mode_t mask = umask(0177);
     int result = bind(control, (struct sockaddr *)&address, sizeof address);
     umask(mask);
@@ -372,7 +374,11 @@ guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
     if (bind_control(dir) < 0)
         return why(reason, "run/control: %s", strerror(errno));
     signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0)
+        return why(reason, "signals: %s", strerror(errno));
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (bell < 0)
+        return why(reason, "eventfd: %s", strerror(errno));
     int error = thread_start(&thread, watch);
     return error ? why(reason, "thread: %s", strerror(error)) : 0;
 }

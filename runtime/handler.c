@@ -3,11 +3,16 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "handler.h"
+
+/* More is taken for a damaged table; the server keeps room for 16 states. */
+enum { MOST_CALLBACKS = 4096 };
+#define MOST_STATE (SIZE_MAX / 32)
 
 /* The generations that are mapped. */
 static struct handler kept[HANDLER_KEPT], *live = kept;
@@ -23,6 +28,7 @@ copy_bytes(int from, int to, uint64_t *sum) {
     while ((got = read(from, bytes, sizeof bytes)) > 0) {
         for (ssize_t i = 0; i < got; i++)
             *sum = (*sum ^ (unsigned char)bytes[i]) * 1099511628211u;
+        errno = ENOSPC; /* where a write is short */
         if (write(to, bytes, (size_t)got) != got)
             return -1;
     }
@@ -61,15 +67,54 @@ handler_drop(int dir, struct handler *handler) {
     *handler = (struct handler){.code = NULL};
 }
 
-/* The names of callbacks are to be each its own. */
+/* Each callback has a function and a name of its own. */
 static int
-check_names(const struct svr_handler *table, char reason[WHY_SIZE]) {
+check_callbacks(const struct svr_handler *table, char reason[WHY_SIZE]) {
     const struct svr_callback *callbacks = table->callbacks;
-    for (int i = 0; callbacks && callbacks[i].name; i++)
+    for (int i = 0; callbacks && callbacks[i].name; i++) {
+        if (i == MOST_CALLBACKS)
+            return why(reason, "more than %d callbacks, or a list without end",
+                       MOST_CALLBACKS);
+        if (!callbacks[i].call)
+            return why(reason, "callback %.64s has no function",
+                       callbacks[i].name);
         if (handler_index(table, callbacks[i].name) != i)
             return why(reason, "callback %.64s is listed twice",
                        callbacks[i].name);
+    }
     return 0;
+}
+
+/* Checks all that the server will read or fill by the table. */
+static int
+check_table(const struct handler *handler, char reason[WHY_SIZE]) {
+    const struct svr_handler *table = handler->table;
+    const ElfW(Sym) *symbol = NULL;
+    Dl_info unused;
+    if (!table || !dladdr1(table, &unused, (void **)&symbol, RTLD_DL_SYMENT) ||
+        !symbol || symbol->st_size < sizeof table->abi)
+        return why(reason, "handler.so: no SVR_HANDLER(...) in it");
+    if (table->abi != SVR_ABI)
+        return why(reason,
+                   "handler.so: built for another runtime (ABI %lx, "
+                   "the server has %lx): restart the server",
+                   table->abi, (unsigned long)SVR_ABI);
+    if (symbol->st_size < sizeof *table || table->state_size > MOST_STATE ||
+        !table->keys)
+        return why(reason, "handler.so: its table of hooks is damaged");
+    if (conf_check_table(table->keys, table->conf_size, reason) < 0)
+        return -1;
+    return check_callbacks(table, reason);
+}
+
+/* The loader's reason, without the path of the private copy. */
+static int
+blame_loader(char reason[WHY_SIZE]) {
+    const char *error = dlerror();
+    const char *file = error ? strrchr(error, '/') : NULL;
+    const char *text = file ? file + 1 : error ? error : "it cannot be loaded";
+    return why(reason, "%s%s", text,
+               strstr(text, "static TLS") ? ": restart the server" : "");
 }
 
 int
@@ -79,26 +124,14 @@ handler_load(int dir, const char *path, struct handler *handler,
     snprintf(whole_path, sizeof whole_path, "/proc/%d/fd/%d/%s", (int)getpid(),
              dir, path);
     handler->code = dlopen(whole_path, RTLD_NOW | RTLD_LOCAL);
-    if (!handler->code) {
-        const char *error = dlerror(), *file = strrchr(error, '/');
-        return why(reason, "%s", file ? file + 1 : error);
-    }
+    if (!handler->code)
+        return blame_loader(reason);
     handler->table = dlsym(handler->code, "svr_handler");
-    int result = 0;
-    if (!handler->table)
-        result = why(reason, "handler.so: no SVR_HANDLER(...) in it");
-    else if (handler->table->abi != SVR_ABI)
-        result = why(reason,
-                     "handler.so: built for another runtime (ABI %lx, "
-                     "the server has %lx): restart the server",
-                     handler->table->abi, (unsigned long)SVR_ABI);
-    else
-        result = check_names(handler->table, reason);
-    if (result < 0) {
-        dlclose(handler->code);
-        handler->code = NULL;
-    }
-    return result;
+    if (check_table(handler, reason) == 0)
+        return 0;
+    dlclose(handler->code);
+    handler->code = NULL;
+    return -1;
 }
 
 int

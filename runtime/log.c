@@ -276,6 +276,8 @@ open_sink(const struct conf *conf, struct log *log, int row,
     sink->level = level_of(conf_text(conf, key));
     snprintf(key, sizeof key, "%s.format", rows[row].key);
     log->sources[row] = strdup(conf_text(conf, key));
+    if (!log->sources[row])
+        return why(reason, "%s: no memory", key);
     if (format_compile(&sink->format, log->sources[row], because) < 0)
         return conf_blame(conf, key, because, reason);
     return 0;
@@ -288,6 +290,8 @@ open_file_sink(int dir, const struct conf *conf, struct log *log, bool dry,
     if (!log->sinks[FILE_LOG].on)
         return 0;
     log->path = strdup(conf_text(conf, rows[FILE_LOG].key));
+    if (!log->path)
+        return why(reason, "%s: no memory", rows[FILE_LOG].key);
     if (open_file(log, dir, dry) == 0)
         return 0;
     why(because, "%.256s: %s", log->path, strerror(log->error));

@@ -83,8 +83,12 @@ look_at_wall(void) {
 int
 loop_open(void) {
     poller = epoll_create1(EPOLL_CLOEXEC);
-    alarm_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    wall.fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (poller >= 0)
+        alarm_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (alarm_bell >= 0)
+        wall.fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (wall.fd < 0) /* errno is that of the call that failed */
+        return -1;
     wall.offset = clock_now(CLOCK_REALTIME) - loop_now();
     watch_wall(loop_now());
     return add(alarm_bell) < 0 ? -1 : add(wall.fd);
@@ -162,6 +166,10 @@ tell_epoll(int fd) {
 
 int
 loop_watch(int fd, struct loop_watch watch) {
+    if (fd < 0) {
+        errno = EBADF;
+        return -1;
+    }
     if (fd >= places) {
         int more = (fd + 16) * 2;
         struct loop_watch *grown =
@@ -208,7 +216,7 @@ loop_ready(int *events) {
 
 struct loop_watch *
 loop_watch_at(int fd) {
-    return fd < places ? &watches[fd] : NULL;
+    return fd >= 0 && fd < places ? &watches[fd] : NULL;
 }
 
 struct loop_watch *

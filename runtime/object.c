@@ -10,85 +10,130 @@
 
 #include "object.h"
 
-/* Tells whether `count` things of `size` bytes at `offset` lie in the file. */
+/* A file in memory. Nothing in it is believed: every offset, count and string
+ * is held against the file's size before it is used. */
+struct image {
+    const char *bytes;
+    size_t size;
+    ElfW(Ehdr) head;
+};
+
+/* True if `count` things of `size` bytes at `offset` lie in the file. */
 static bool
-inside(size_t file, size_t offset, size_t count, size_t size) {
-    return offset <= file && count <= (file - offset) / size;
+inside(const struct image *image, size_t offset, size_t count, size_t size) {
+    return offset <= image->size && count <= (image->size - offset) / size;
 }
 
-/* Tells whether the file has all that its headers speak of. */
+/* Copies row `i` of a table that lies in the file; rows need no alignment. */
+static void
+get_row(const struct image *image, size_t table, size_t i, void *row,
+        size_t size) {
+    memcpy(row, image->bytes + table + i * size, size);
+}
+
 static bool
-whole(const ElfW(Ehdr) * head, size_t size) {
-    const char *base = (const char *)head;
-    if (size < sizeof *head || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
-        head->e_type != ET_DYN ||
-        !inside(size, head->e_phoff, head->e_phnum, sizeof(ElfW(Phdr))) ||
-        !inside(size, head->e_shoff, head->e_shnum, sizeof(ElfW(Shdr))))
+get_section(const struct image *image, size_t i, ElfW(Shdr) * section) {
+    if (i >= image->head.e_shnum)
         return false;
-    const ElfW(Phdr) *part = (const void *)(base + head->e_phoff);
-    for (int i = 0; i < head->e_phnum; i++)
-        if (!inside(size, part[i].p_offset, part[i].p_filesz, 1))
+    get_row(image, image->head.e_shoff, i, section, sizeof *section);
+    return true;
+}
+
+/* Returns a string of a table of strings, or NULL if it does not end there. */
+static const char *
+get_text(const struct image *image, const ElfW(Shdr) * table, size_t offset) {
+    if (table->sh_type != SHT_STRTAB || offset >= table->sh_size ||
+        !inside(image, table->sh_offset, table->sh_size, 1))
+        return NULL;
+    const char *text = image->bytes + table->sh_offset + offset;
+    return memchr(text, '\0', table->sh_size - offset) ? text : NULL;
+}
+
+/* True if the tables of segments and sections lie in the file. */
+static bool
+has_tables(const struct image *image) {
+    const ElfW(Ehdr) *head = &image->head;
+    return memcmp(head->e_ident, ELFMAG, SELFMAG) == 0 &&
+           head->e_type == ET_DYN &&
+           (head->e_phnum == 0 || head->e_phentsize == sizeof(ElfW(Phdr))) &&
+           (head->e_shnum == 0 || head->e_shentsize == sizeof(ElfW(Shdr))) &&
+           inside(image, head->e_phoff, head->e_phnum, sizeof(ElfW(Phdr))) &&
+           inside(image, head->e_shoff, head->e_shnum, sizeof(ElfW(Shdr)));
+}
+
+/* Reads the header; true if the file has all that its tables list. */
+static bool
+is_whole(struct image *image) {
+    ElfW(Phdr) segment;
+    ElfW(Shdr) section;
+    if (!inside(image, 0, 1, sizeof image->head))
+        return false;
+    get_row(image, 0, 0, &image->head, sizeof image->head);
+    if (!has_tables(image))
+        return false;
+    for (size_t i = 0; i < image->head.e_phnum; i++) {
+        get_row(image, image->head.e_phoff, i, &segment, sizeof segment);
+        if (!inside(image, segment.p_offset, segment.p_filesz, 1))
             return false;
-    const ElfW(Shdr) *section = (const void *)(base + head->e_shoff);
-    for (int i = 0; i < head->e_shnum; i++)
-        if (section[i].sh_type != SHT_NOBITS &&
-            !inside(size, section[i].sh_offset, section[i].sh_size, 1))
+    }
+    for (size_t i = 0; get_section(image, i, &section); i++)
+        if (section.sh_type != SHT_NOBITS &&
+            !inside(image, section.sh_offset, section.sh_size, 1))
             return false;
     return true;
 }
 
-/* The file's table of symbols, NULL when it was stripped. */
-static const ElfW(Shdr) * symbol_table(const ElfW(Ehdr) * head) {
-    const ElfW(Shdr) *section = (const void *)((char *)head + head->e_shoff);
-    for (int i = 0; i < head->e_shnum; i++)
-        if (section[i].sh_type == SHT_SYMTAB &&
-            section[i].sh_link < head->e_shnum)
-            return &section[i];
-    return NULL;
+/* True if a symbol is a variable that each load makes again; the compiler's own
+ * begin with _ or have a dot and a zero. */
+static bool
+is_static(const struct image *image, const ElfW(Sym) * symbol,
+          const char *name) {
+    ElfW(Shdr) home, names;
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || *name == '_' ||
+        strcmp(name, "completed.0") == 0 ||
+        !get_section(image, symbol->st_shndx, &home) ||
+        !get_section(image, image->head.e_shstrndx, &names))
+        return false;
+    const char *room = get_text(image, &names, home.sh_name);
+    return room && (home.sh_flags & SHF_WRITE) &&
+           strncmp(room, ".data.rel.ro", strlen(".data.rel.ro")) != 0;
 }
 
-/* Tells whether a symbol is a variable that each load makes anew; the
- * compiler's own begin with _ or have a dot and a zero. */
+typedef bool visit(const struct image *image, const ElfW(Sym) * symbol,
+                   const char *name, void *arg);
+
+/* Finds the file's table of symbols; false if it was stripped. */
 static bool
-is_static(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol, const char *name) {
-    const char *base = (const char *)head;
-    const ElfW(Shdr) *section = (const void *)(base + head->e_shoff);
-    if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || *name == '_' ||
-        strcmp(name, "completed.0") == 0 || symbol->st_shndx >= head->e_shnum)
-        return false;
-    const ElfW(Shdr) *home = &section[symbol->st_shndx];
-    const char *room =
-        base + section[head->e_shstrndx].sh_offset + home->sh_name;
-    return (home->sh_flags & SHF_WRITE) &&
-           strncmp(room, ".data.rel.ro", strlen(".data.rel.ro")) != 0;
+find_symbols(const struct image *image, ElfW(Shdr) * table,
+             ElfW(Shdr) * names) {
+    for (size_t i = 0; get_section(image, i, table); i++)
+        if (table->sh_type == SHT_SYMTAB)
+            return get_section(image, table->sh_link, names);
+    return false;
 }
 
 /* Calls `found` with each symbol and its name until it returns true. */
 static bool
-each_symbol(const ElfW(Ehdr) * head, size_t size,
-            bool (*found)(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol,
-                          const char *name, void *arg),
-            void *arg) {
-    const char *base = (const char *)head;
-    const ElfW(Shdr) *section = (const void *)(base + head->e_shoff);
-    const ElfW(Shdr) *table = symbol_table(head);
-    if (!table)
+each_symbol(const struct image *image, visit *found, void *arg) {
+    ElfW(Shdr) table, names;
+    ElfW(Sym) symbol;
+    if (!find_symbols(image, &table, &names))
         return false;
-    const ElfW(Sym) *symbol = (const void *)(base + table->sh_offset);
-    const char *names = base + section[table->sh_link].sh_offset;
-    for (size_t n = table->sh_size / sizeof *symbol; n-- > 0; symbol++)
-        if (names + symbol->st_name < base + size &&
-            found(head, symbol, names + symbol->st_name, arg))
+    for (size_t i = 0; i < table.sh_size / sizeof symbol; i++) {
+        get_row(image, table.sh_offset, i, &symbol, sizeof symbol);
+        const char *name = get_text(image, &names, symbol.st_name);
+        if (name && found(image, &symbol, name, arg))
             return true;
+    }
     return false;
 }
 
 static bool
-list_static(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol, const char *name,
-            void *arg) {
+list_static(const struct image *image, const ElfW(Sym) * symbol,
+            const char *name, void *arg) {
     char *list = arg;
     size_t used = strlen(list);
-    if (is_static(head, symbol, name) && used < WHY_SIZE / 2)
+    if (is_static(image, symbol, name) && used < WHY_SIZE / 2)
         snprintf(list + used, WHY_SIZE - used, "%s%.64s", used ? ", " : "",
                  name);
     return false;
@@ -101,10 +146,10 @@ struct search {
 };
 
 static bool
-has_offset(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol, const char *name,
-           void *arg) {
+has_offset(const struct image *image, const ElfW(Sym) * symbol,
+           const char *name, void *arg) {
     struct search *search = arg;
-    (void)head;
+    (void)image;
     if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
         search->offset - symbol->st_value >= symbol->st_size)
         return false;
@@ -113,47 +158,48 @@ has_offset(const ElfW(Ehdr) * head, const ElfW(Sym) * symbol, const char *name,
     return true;
 }
 
-/* Maps a file; NULL with errno. */
-static const ElfW(Ehdr) * map(int dir, const char *path, size_t *size) {
+/* Maps a file; -1 sets errno, EINVAL for an empty one. */
+static int
+map(int dir, const char *path, struct image *image) {
     struct stat file;
-    void *head = MAP_FAILED;
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return NULL;
+        return -1;
+    void *bytes = MAP_FAILED;
     if (fstat(fd, &file) == 0) {
-        *size = (size_t)file.st_size;
-        head = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+        image->size = (size_t)file.st_size;
+        bytes = mmap(NULL, image->size, PROT_READ, MAP_PRIVATE, fd, 0);
     }
+    int error = errno;
     close(fd);
-    return head == MAP_FAILED ? NULL : head;
+    errno = error;
+    image->bytes = bytes;
+    return bytes == MAP_FAILED ? -1 : 0;
 }
 
 int
 object_check(int dir, const char *path, char statics[WHY_SIZE],
              char reason[WHY_SIZE]) {
-    size_t size = 0;
-    const ElfW(Ehdr) *head = map(dir, path, &size);
+    struct image image;
     *statics = '\0';
-    if (!head)
+    if (map(dir, path, &image) < 0)
         return why(reason, "%s: %s", path,
                    errno == EINVAL ? "an empty file" : strerror(errno));
-    bool good = whole(head, size);
+    bool good = is_whole(&image);
     if (good)
-        each_symbol(head, size, list_static, statics);
-    munmap((void *)head, size);
+        each_symbol(&image, list_static, statics);
+    munmap((void *)image.bytes, image.size);
     return good ? 0 : why(reason, "%s: no whole shared object", path);
 }
 
 bool
 object_symbol(const char *path, size_t offset, char name[64], size_t *inner) {
     struct search search = {.offset = offset, .name = name};
-    size_t size = 0;
-    const ElfW(Ehdr) *head = map(AT_FDCWD, path, &size);
-    if (!head)
+    struct image image;
+    if (map(AT_FDCWD, path, &image) < 0)
         return false;
-    bool found =
-        whole(head, size) && each_symbol(head, size, has_offset, &search);
-    munmap((void *)head, size);
+    bool found = is_whole(&image) && each_symbol(&image, has_offset, &search);
+    munmap((void *)image.bytes, image.size);
     *inner = search.inner;
     return found;
 }

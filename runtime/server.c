@@ -238,12 +238,14 @@ run_timers(void) {
     }
 }
 
-void
+int
 server_timer(struct timer timer) {
     timer.next = TIMER_NO_NEXT;
     timers_remove(timer.key);
-    if (timer.every || timer.at)
-        timers_add(&timer, now());
+    if ((!timer.every && !timer.at) || timers_add(&timer, now()) == 0)
+        return 0;
+    svr_err("timer %s: no memory", timer.key);
+    return -1;
 }
 
 /* The summary is a timer like any other; a reload may change its kind. */
@@ -302,7 +304,7 @@ begin_reload(void) {
 /* Makes the loop's own figures for the status. */
 static void
 tell_figures(void) {
-    char *members;
+    char *members = NULL;
     size_t size;
     struct timer *timer;
     FILE *out = open_memstream(&members, &size);
@@ -318,8 +320,11 @@ tell_figures(void) {
     }
     fputs("]", out);
     part_status(out);
-    fclose(out);
-    status_figures(members);
+    if (fclose(out) == 0) {
+        status_figures(members);
+    } else {
+        free(members); /* no memory: the last ones stay */
+    }
     figures_wanted = false;
     guard_tell(GUARD_FIGURES);
 }
@@ -466,10 +471,11 @@ static int
 write_pid(char reason[WHY_SIZE]) {
     int fd = openat(folder, PID_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
                     0644);
-    int written = dprintf(fd, "%d\n", (int)getpid());
+    int written = fd < 0 ? -1 : dprintf(fd, "%d\n", (int)getpid());
     if (written < 0)
         why(reason, PID_FILE ": %s", strerror(errno));
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return written;
 }
 
@@ -505,11 +511,20 @@ server_begin(void *unused) {
 int
 server_start(int dir, char reason[WHY_SIZE]) {
     folder = part_folder = dir;
+    if (timers_open() < 0) {
+        why(reason, "timers: no memory");
+        return SERVER_FAILED;
+    }
     int opened = world_open(dir, apply_conf, reason);
     if (opened < 0)
         return opened == WORLD_BAD_CONF ? SERVER_BAD_CONF : SERVER_FAILED;
-    if (write_pid(reason) < 0 || loop_open() < 0 ||
-        guard_start(dir, &duty, reason) < 0)
+    if (write_pid(reason) < 0)
+        return SERVER_FAILED;
+    if (loop_open() < 0) {
+        why(reason, "event loop: %s", strerror(errno));
+        return SERVER_FAILED;
+    }
+    if (guard_start(dir, &duty, reason) < 0)
         return SERVER_FAILED;
     status_state("starting");
     world_log_conf();

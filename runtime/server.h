@@ -13,10 +13,11 @@ int server_start(int dir, char reason[WHY_SIZE]);
  */
 int server_run(void);
 
-/* server_timer sets a timer of the server's or a part's, anew where there is
- * one: its key, `own`, and `at`, or `every` and `runs`; with neither it only
- * goes. Loop thread. */
-void server_timer(struct timer timer);
+/* server_timer sets a timer of the server's or a part's, or replaces the one
+ * with its key: `own`, and `at`, or `every` and `runs`; with neither it is only
+ * removed. Loop thread. Returns 0; -1, logged, when memory is short: the timer
+ * is not set then. */
+int server_timer(struct timer timer);
 
 /* server_begin lets the hooks of a server begin that waits as standby, once all
  * parts that wanted it to wait have called; to be posted into the loop. Returns

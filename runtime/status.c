@@ -217,6 +217,8 @@ status_render(const char *form, bool stale) {
     else
         render_text(out, stale);
     pthread_mutex_unlock(&lock);
-    fclose(out);
-    return text;
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }

@@ -12,7 +12,7 @@ thread_start(pthread_t *thread, void *(*work)(void *unused)) {
     pthread_sigmask(SIG_SETMASK, &every, &former);
     int error = pthread_create(&own, NULL, work, NULL);
     pthread_sigmask(SIG_SETMASK, &former, NULL);
-    if (thread)
+    if (error == 0 && thread)
         *thread = own;
     else if (error == 0)
         pthread_detach(own);

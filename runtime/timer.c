@@ -126,6 +126,11 @@ wall_due(const struct timer *timer, struct timers_now now) {
 }
 
 int
+timers_open(void) {
+    return all ? 0 : grow();
+}
+
+int
 timers_add(const struct timer *timer, struct timers_now now) {
     if ((!all || all->count == all->size) && grow() < 0)
         return -1;
@@ -250,7 +255,7 @@ timers_at(uint32_t i) {
 
 struct timers *
 timers_save(void) {
-    if (!all && grow() < 0)
+    if (timers_open() < 0)
         return NULL;
     struct timers *copy = malloc(bytes(all->size));
     return copy ? memcpy(copy, all, bytes(all->size)) : NULL;

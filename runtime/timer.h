@@ -37,6 +37,9 @@ struct timers;
 /* timers_span sets the multiple of which deadlines are rounded up. */
 void timers_span(double seconds);
 
+/* timers_open makes room for the first timers. -1: no memory. */
+int timers_open(void);
+
 /* timers_add takes the timer's key, call, next, at, arg, every and runs; with
  * `next`, `due` too. Returns 0; -1 when the key exists or memory is short. */
 int timers_add(const struct timer *timer, struct timers_now now);

@@ -13,6 +13,8 @@ int
 trace_take(void *frames[TRACE_DEPTH]) {
     void *all[TRACE_DEPTH + 1];
     int count = backtrace(all, TRACE_DEPTH + 1) - 1;
+    if (count <= 0) /* it could not load what it needs */
+        return 0;
     memcpy(frames, all + 1, (size_t)count * sizeof *frames);
     return count;
 }
@@ -53,4 +55,6 @@ trace_text(void *const frames[], int count, int skip, char *text, size_t size) {
         if (strncmp(name, "main+", 5) == 0)
             break;
     }
+    if (used == 0)
+        snprintf(text, size, "none");
 }

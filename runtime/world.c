@@ -120,7 +120,9 @@ load(struct world *new, char reason[WHY_SIZE]) {
     new->conf_values = calloc(1, candidate.table->conf_size + 1);
     if (!new->conf_values)
         return why(reason, "svr_conf: no memory");
-    conf_fill(new->conf, candidate.table->keys, new->conf_values);
+    if (conf_fill(new->conf, candidate.table->keys, new->conf_values, reason) <
+        0)
+        return -1;
     new->log = log_open(folder, new->conf, false, reason);
     return new->log ? 0 : -1;
 }
@@ -256,18 +258,19 @@ enter(const struct svr_handler *old, const struct svr_handler *new, bool begun,
 
 /* Tells how a reload went: to the log, the status and who asked. */
 static void
-announce(const struct conf *former, int64_t pause) {
+announce(const struct conf *former, bool same_code, int64_t pause) {
     char names[WHY_SIZE], text[WHY_SIZE * 4], pending[WHY_SIZE];
     int changed = conf_changes(now.conf, former, false, names);
     int waits = conf_changes(now.conf, first, true, pending);
     int64_t tenths = (pause + 50000) / 100000; /* of a millisecond */
     snprintf(text, sizeof text,
              "reloaded: generation %u, %d key%s changed%s%s%s, pause %d.%d ms"
-             "%s%s%s%s",
+             "%s%s%s%s%s",
              candidate.generation, changed, changed == 1 ? "" : "s",
              changed ? " (" : "", names, changed ? ")" : "", (int)(tenths / 10),
-             (int)(tenths % 10), waits ? ", waits for a restart: " : "",
-             pending, *candidate_warning ? ", " : "", candidate_warning);
+             (int)(tenths % 10), same_code ? ", same code" : "",
+             waits ? ", waits for a restart: " : "", pending,
+             *candidate_warning ? ", " : "", candidate_warning);
     status_generation(candidate.generation, candidate.build_id, pending);
     status_reload(0, text);
     svr_info("%s (build %s)", text, candidate.build_id);
@@ -291,7 +294,8 @@ take(bool begun, char reason[WHY_SIZE]) {
     int result = enter(old, candidate.table, begun, reason);
     if (result == 0) {
         drop_unbound_timers();
-        announce(world.conf, loop_now() - begin);
+        announce(world.conf, strcmp(former->build_id, candidate.build_id) == 0,
+                 loop_now() - begin);
     } else {
         swap(&world);
         handler_back(former);

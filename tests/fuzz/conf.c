@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             assert(!strchr(reason, '\n'));
             continue;
         }
-        conf_fill(conf, own, &values);
+        assert(conf_fill(conf, own, &values, reason) == 0);
         assert(conf_changes(conf, conf, false, names) == 0);
         double number = conf_number(conf, "svr.reload.wait");
         assert(number >= 0.1 && number <= 3600);
