@@ -368,6 +368,7 @@ project_make(struct project *wanted) {
     project = wanted;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &action, NULL);
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how children end */
     int result = project->update ? 0 : check_folder();
     if (result == 0 && (!project->dry_run || project->update))
         result = open_stage();

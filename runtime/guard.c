@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,6 +17,7 @@
 #include "guard.h"
 #include "loop.h"
 #include "part.h"
+#include "signals.h"
 #include "status.h"
 #include "thread.h"
 #include "watch.h"
@@ -42,7 +42,7 @@ struct client {
 };
 
 static const struct guard_duty *duty;
-static int signals = -1, control = -1, bell = -1;
+static int control = -1, bell = -1;
 static pthread_t thread;
 static struct client clients[CLIENTS];
 static bool reload_wanted;
@@ -58,31 +58,6 @@ static atomic_bool stopping;
 void
 guard_wake(void) {
     eventfd_write(bell, 1);
-}
-
-static sigset_t
-own_signals(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    return set;
-}
-
-static void
-free_child(void) {
-    sigset_t set = own_signals();
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
-void
-guard_block_signals(void) {
-    sigset_t set = own_signals();
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    pthread_atfork(NULL, NULL, free_child);
 }
 
 /* ---- Clients ---------------------------------------------------------- */
@@ -262,17 +237,15 @@ look_after(struct client *client, int64_t now) {
 /* ---- The thread ------------------------------------------------------- */
 
 static void
-take_signal(void) {
-    struct signalfd_siginfo signal;
-    if (read(signals, &signal, sizeof signal) != sizeof signal)
-        return;
-    int number = (int)signal.ssi_signo;
-    if (number == SIGTERM || number == SIGINT) {
-        svr_info("signal %d", number);
-        duty->close();
-    } else {
-        svr_info("signal %d: reload", number);
-        reload_wanted = true;
+take_signals(void) {
+    int number;
+    while ((number = signals_take()) != 0) {
+        bool closes = number == SIGTERM || number == SIGINT;
+        svr_info("signal %d%s", number, closes ? "" : ": reload");
+        if (closes)
+            duty->close();
+        else
+            reload_wanted = true;
     }
 }
 
@@ -314,9 +287,10 @@ watch(void *unused) {
     static const short wanted[] = {[REQUEST] = POLLIN, [ANSWER] = POLLOUT};
     (void)unused;
     while (!stopping) {
-        struct pollfd polls[3 + CLIENTS] = {{.fd = signals, .events = POLLIN},
-                                            {.fd = bell, .events = POLLIN},
-                                            {.fd = control, .events = POLLIN}};
+        struct pollfd polls[3 + CLIENTS] = {
+            {.fd = signals_fd(), .events = POLLIN},
+            {.fd = bell, .events = POLLIN},
+            {.fd = control, .events = POLLIN}};
         int64_t next = work(), left = next - loop_now();
         nfds_t count = 3; /* poll takes no more than descriptors may be open */
         for (nfds_t i = 0; i < CLIENTS; i++) {
@@ -332,7 +306,7 @@ watch(void *unused) {
         if (poll(polls, count, millis) <= 0)
             continue;
         if (polls[0].revents)
-            take_signal();
+            take_signals();
         if (polls[1].revents)
             (void)!read(bell, &rung, sizeof rung);
         for (int i = 0; i < CLIENTS; i++) {
@@ -369,13 +343,9 @@ bind_control(int dir) {
 
 int
 guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
-    sigset_t set = own_signals();
     duty = duties;
     if (bind_control(dir) < 0)
         return why(reason, "run/control: %s", strerror(errno));
-    signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (signals < 0)
-        return why(reason, "signals: %s", strerror(errno));
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bell < 0)
         return why(reason, "eventfd: %s", strerror(errno));

@@ -14,9 +14,6 @@ struct guard_duty {
     void (*state)(char *text, int size); /* for a checker: size, version */
 };
 
-/* The signals that the guard takes; to be blocked in all other threads. */
-void guard_block_signals(void);
-
 /* guard_start opens run/control in the folder `dir` and starts the thread. */
 int guard_start(int dir, const struct guard_duty *duty, char reason[WHY_SIZE]);
 

@@ -13,10 +13,10 @@
 #include "check.h"
 #include "client.h"
 #include "derive.h"
-#include "guard.h"
 #include "lock.h"
 #include "part.h"
 #include "server.h"
+#include "signals.h"
 
 #define CONSOLE_FILE "log/" SVR_PROJECT ".console"
 
@@ -27,30 +27,41 @@ open_folder(void) {
     return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Serves from start to end. Who waits on `report` hears how the start went: the
- * exit status for svr.sh, a digit, and a line. */
-static int
-serve(int report) {
-    char reason[WHY_SIZE];
-    int dir = open_folder(), status = SERVER_FAILED;
-    guard_block_signals();
-    mallopt(M_ARENA_MAX, 1);         /* threads here are few, memory is dear */
-    prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
-    if (dir >= 0 && lock_take(dir, reason) == 0)
-        status = server_start(dir, reason);
+/* Logs and reports how the start went: to whoever waits on `report`, the exit
+ * status for svr.sh, a digit, and a line. */
+static void
+report_to(int report, int status, const char *reason) {
     if (status != 0)
         svr_err("start failed: %s", reason);
-    if (report >= 0) {
-        if (status != 0)
-            dprintf(report, "1" SVR_PROJECT ": start failed: %s\n", reason);
-        else
-            dprintf(report, "0" SVR_PROJECT ": started, pid %d\n",
-                    (int)getpid());
-        close(report);
-    }
+    if (report < 0)
+        return;
+    if (status != 0)
+        dprintf(report, "1" SVR_PROJECT ": start failed: %s\n", reason);
+    else
+        dprintf(report, "0" SVR_PROJECT ": started, pid %d\n", (int)getpid());
+    close(report);
+}
+
+/* The life of the server, from start to end. */
+static int
+live(int report) {
+    char reason[WHY_SIZE];
+    int dir = open_folder(), status = SERVER_FAILED;
+    mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
+    if (dir >= 0 && lock_take(dir, reason) == 0)
+        status = server_start(dir, reason);
+    report_to(report, status, reason);
     if (status == 0)
         status = server_run();
     return server_leave(status);
+}
+
+/* Serves; returns only when not even that can begin. */
+static int
+serve(int report) {
+    prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
+    report_to(report, SERVER_FAILED, strerror(signals_run(live, report)));
+    return SERVER_FAILED;
 }
 
 static int
@@ -160,6 +171,7 @@ int
 main(int argc, char *argv[]) {
     const char *name = argc > 1 ? argv[1] : "";
     const char *option = argc > 2 ? argv[2] : "";
+    signals_reset();
     if (strcmp(name, "--check") == 0 && argc == 7)
         return check_main(argv + 2);
     int dir = open_folder();
