@@ -1,16 +1,11 @@
 #!/bin/sh
-# svr.sh: controls the server __NAME__. Works from anywhere, through links too.
+# svr.sh: controls the server __NAME__. Works from any folder, through links too.
 set -eu
 
 name=__NAME__
 self=$(readlink -f -- "$0")
 cd -- "$(dirname -- "$self")"
 server=build/$name
-# Who runs was perhaps built otherwise than what lies in build/ now: the program
-# that was started stays here, to talk to it.
-started=run/server
-client=$server
-[ ! -x $started ] || client=$started
 
 usage() {
     cat >&2 <<END
@@ -33,14 +28,17 @@ say() {
     printf '%s: %s\n' "$name" "$1" >&2
 }
 
-# A source is newer than what is built.
-stale() {
-    [ -n "$(find . -path ./build -prune -o -name '*.[ch]' \
-        -newer build/handler.so -print 2>/dev/null | head -n 1)" ]
+# Reports a source that is newer than what was built.
+report_stale() {
+    newer=$(find . \( -path ./build -o -path ./run -o -path ./log -o \
+        -path ./tests -o -name '.?*' -o -name svr_conf.h \) -prune -o \
+        \( -name '*.[ch]' -o -name '*.cpp' \) -newer build/handler.so -print \
+        2>/dev/null | head -n 1)
+    [ -z "$newer" ] || say "built before ${newer#./} changed: ${1:-run make}"
 }
 
-# Builds, one caller at a time; not for others than the folder's owner, and not
-# where there is nothing to build with.
+# Builds, one caller at a time; only for the folder's owner, and only where there
+# is a compiler.
 build() {
     if [ "${SVR_BUILD:-1}" = 0 ]; then
         reason='SVR_BUILD=0'
@@ -50,37 +48,54 @@ build() {
         ! make -s compiler >/dev/null 2>&1; then
         reason='no compiler or no Makefile here'
     else
-        # A mistake in svr_conf: the server says which, and remembers it.
-        "$client" --derive >/dev/null 2>&1 || "$client" "$command" || exit $?
-        mkdir -p run
+        # A mistake in svr_conf: the server reports it, and remembers it.
+        "$server" --derive >/dev/null 2>&1 || "$server" "$command" || exit $?
+        mkdir -p build
         (
-            command -v flock >/dev/null && flock 9
+            if command -v flock >/dev/null; then
+                flock 9
+            fi
+            unset MAKEFLAGS MFLAGS MAKELEVEL
             make -s all 9>&- >&2
-        ) 9>run/build.lock || {
+        ) 9>build/.lock || {
             say 'rejected: does not compile; the running code keeps running'
             exit 1
         }
         return
     fi
-    if stale; then
-        say "not built ($reason), though a source is newer than build/handler.so"
-    fi
+    report_stale "not built ($reason)"
 }
 
+# The server's program must be one, or sh would run it as a script.
 need_server() {
-    [ -x "$server" ] || {
-        say 'not built yet: run make'
-        exit "$1"
+    [ -x "$server" ] &&
+        [ "$(head -c 4 -- "$server")" = "$(printf '\177ELF')" ] || {
+        say "no program $server: run make"
+        exit 1
     }
 }
 
-remember() {
-    mkdir -p run 2>/dev/null && ln -f "$server" $started 2>/dev/null ||
-        rm -f $started 2>/dev/null || true
+# Reports whether a server runs. A program that cannot be run does not know.
+running() {
+    need_server
+    result=0
+    "$server" running || result=$?
+    case $result in
+    0) return 0 ;;
+    3) return 1 ;;
+    1) exit 1 ;;
+    *)
+        say "$server cannot be run (exit status $result): run make"
+        exit 1
+        ;;
+    esac
 }
 
-running() {
-    [ -x "$client" ] && "$client" running
+need_running() {
+    running || {
+        say 'not running'
+        exit 3
+    }
 }
 
 command=${1:-}
@@ -88,40 +103,42 @@ command=${1:-}
 [ $# -le 1 ] || [ "$command" = status ] || usage
 case $command in
 start | run)
-    need_server 1
-    running || remember
+    running || true
+    report_stale
     exec "$server" "$command"
     ;;
 restart)
-    running || {
-        say 'not running, starting it'
-        need_server 1
-        remember
-        exec "$server" start
-    }
-    build
-    "$client" restart || exit 1
-    remember
+    if running; then
+        build
+        report_stale
+        exec "$server" restart
+    fi
+    say 'not running, starting it'
+    report_stale
+    exec "$server" start
     ;;
-reload | rollback)
-    running || {
-        say 'not running'
-        exit 3
-    }
-    [ "$command" = rollback ] || build
-    exec "$client" "$command"
+reload)
+    need_running
+    build
+    exec "$server" reload
+    ;;
+rollback)
+    need_running
+    exec "$server" rollback
     ;;
 close | status)
     [ $# -le 1 ] || [ "$2" = --json ] || [ "$2" = --metrics ] || usage
-    running || {
-        say 'not running'
-        exit 3
-    }
-    exec "$client" "$@"
+    need_running
+    exec "$server" "$@"
     ;;
 check)
-    need_server 1
+    need_server
+    report_stale
     exec "$server" check
     ;;
-*) usage ;;
+'') usage ;;
+*)
+    say "unknown command \"$command\""
+    usage
+    ;;
 esac
