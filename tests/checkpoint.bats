@@ -94,7 +94,7 @@ begins_at() {
             base=$(begins_at)
             [ "$base" -ge "$old" ] || { echo "$call $nth: $base after $old"; return 1; }
             old=$(saved) # so that there is a newest and one before
-            strace -qq -o trace.txt -p "$server" -e "inject=$call:signal=KILL:when=$nth" 3>&- 2>strace.txt &
+            strace -f -qq -o trace.txt -p "$server" -e "inject=$call:signal=KILL:when=$nth" 3>&- 2>strace.txt &
             helpers+=("$!")
             wait_until 5 eval 'grep -q "TracerPid:.[1-9]" /proc/$server/status'
             touch save
@@ -119,7 +119,7 @@ begins_at() {
     wait_until 5 eval '[ "$(last_turn)" -gt "$first" ]'
     rm -f log.copy
     touch save
-    wait_until 5 eval '[ "$(count_lines "saved")" -eq 2 ]'
+    wait_until 5 eval '[ "$(count_lines "saved [0-9]")" -eq 2 ]'
     kill -9 "$server"
     wait_until 10 test -s status.txt
     cp run/state newest
@@ -174,7 +174,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     [ "$(json checkpoint.failed)" -ge 1 ]
     in_dev rm small/fill
     touch save
-    wait_until 5 eval '[ "$(count_lines "saved")" -eq 2 ]'
+    wait_until 5 eval '[ "$(count_lines "saved [0-9]")" -eq 2 ]'
     bounded ./svr.sh close
 }
 
