@@ -68,11 +68,11 @@ build() {
 
 # The server's program must be one, or sh would run it as a script.
 need_server() {
-    [ -x "$server" ] &&
-        [ "$(head -c 4 -- "$server")" = "$(printf '\177ELF')" ] || {
+    if [ ! -x "$server" ] ||
+        [ "$(head -c 4 -- "$server")" != "$(printf '\177ELF')" ]; then
         say "no program $server: run make"
         exit 1
-    }
+    fi
 }
 
 # Reports whether a server runs. A program that cannot be run does not know.
