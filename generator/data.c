@@ -10,10 +10,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "data.h"
 #include "fail.h"
 
 static char root[PATH_MAX];
+static bool lost;
+
+bool
+data_lost(void) {
+    return lost;
+}
+
+/* Gives the reason why something was not read. */
+static int
+lose(const char *path, int error) {
+    lost = true;
+    return fail("%s: %s", path, strerror(error));
+}
 
 static bool
 is_data(const char *folder) {
@@ -63,17 +77,16 @@ walk(const char *folder, const char *below,
     struct dirent **entries;
     int n =
         scandir(data_path("%s/%s", folder, below), &entries, NULL, alphasort);
-    int result = n < 0 ? fail("%s: %s", data_path("%s/%s", folder, below),
-                              strerror(errno))
-                       : 0;
+    int result = n < 0 ? lose(data_path("%s/%s", folder, below), errno) : 0;
     for (int i = 0; i < n; i++) {
         char path[PATH_MAX];
         struct stat file;
         const char *name = entries[i]->d_name;
         snprintf(path, sizeof path, "%s%s%s", below, *below ? "/" : "", name);
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || result < 0 ||
-            stat(data_path("%s/%s", folder, path), &file) < 0)
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || result < 0)
             ;
+        else if (stat(data_path("%s/%s", folder, path), &file) < 0)
+            result = lose(data_path("%s/%s", folder, path), errno);
         else if (S_ISDIR(file.st_mode))
             result = walk(folder, path, visit, arg);
         else
@@ -93,22 +106,26 @@ data_list(const char *folder, int (*visit)(const char *path, void *arg),
 
 char *
 data_read(const char *path, size_t *size) {
-    char *text = NULL, bytes[8192];
+    char bytes[8192];
+    struct buffer text = {.text = NULL};
     size_t got;
     FILE *file = fopen(path, "re");
-    FILE *out = file ? open_memstream(&text, size) : NULL;
+    if (!file) {
+        lose(path, errno);
+        return NULL;
+    }
+    FILE *out = buffer_open(&text);
     while (out && (got = fread(bytes, 1, sizeof bytes, file)) > 0)
         fwrite(bytes, 1, got, out);
-    bool failed = !out || ferror(file);
-    if (out && fclose(out) != 0)
-        failed = true;
-    if (failed)
-        fail("%s: %s", path, strerror(errno));
-    if (file)
-        fclose(file);
-    if (!failed)
-        return text;
-    free(text);
+    int error = ferror(file) ? errno : 0;
+    fclose(file);
+    if (buffer_close(&text, out) < 0)
+        error = errno;
+    *size = text.size;
+    if (!error)
+        return text.text;
+    lose(path, error);
+    free(text.text);
     return NULL;
 }
 
@@ -117,17 +134,27 @@ static char **
 names(const char *folder, const char *ending) {
     struct dirent **entries;
     int n = scandir(data_path("%s", folder), &entries, NULL, alphasort);
-    char **list = calloc((size_t)(n < 0 ? 0 : n) + 1, sizeof *list);
+    char **list = n < 0 ? NULL : calloc((size_t)n + 1, sizeof *list);
     size_t used = 0;
+    int error = list ? 0 : errno;
     for (int i = 0; i < n; i++) {
         char *name = entries[i]->d_name;
         size_t length = strlen(name), tail = strlen(ending);
-        if (list && length > tail && strcmp(name + length - tail, ending) == 0)
-            list[used++] = strndup(name, length - tail);
+        if (list && length > tail &&
+            strcmp(name + length - tail, ending) == 0) {
+            list[used] = strndup(name, length - tail);
+            error = list[used] ? error : errno;
+            used += list[used] != NULL;
+        }
         free(entries[i]);
     }
     if (n >= 0)
         free(entries);
+    if (error) {
+        lose(folder, error);
+        free(list);
+        list = NULL;
+    }
     return list;
 }
 
@@ -155,6 +182,8 @@ data_about(bool part, const char *name) {
     if (end)
         *end = '\0';
     char *about = strdup(from ? from + 2 : text);
+    if (!about)
+        lose(name, errno);
     free(text);
     return about;
 }

@@ -23,7 +23,12 @@ int data_list(const char *folder, int (*visit)(const char *path, void *arg),
  * The caller frees. */
 char *data_read(const char *path, size_t *size);
 
-/* data_parts lists the names of all parts, sorted; NULL ends. */
+/* data_lost is true once anything of Tiny's could not be read: what was read
+ * since is not whole, and the reason was given. */
+bool data_lost(void);
+
+/* data_parts lists the names of all parts, sorted; NULL ends; NULL: not read.
+ */
 char **data_parts(void);
 /* data_templates likewise. */
 char **data_templates(void);
@@ -33,9 +38,9 @@ char *data_about(bool part, const char *name);
 
 /* data_words reads the line "LABEL: WORD…" of templates/NAME.txt or, with
  * " * " before it, of parts/NAME.h, each word with its space before it; "" when
- * there is none. A template's "parts" are those that it cannot do without,
- * "libs" what its handler is linked with, "packages" Debian's names of those; a
- * part's "needs" are other parts. */
+ * there is none (or data_lost). A template's "parts" are those that it cannot
+ * do without, "libs" what its handler is linked with, "packages" Debian's names
+ * of those; a part's "needs" are other parts. */
 enum { WORDS_SIZE = 256 };
 void data_words(bool part, const char *name, const char *label,
                 char words[WORDS_SIZE]);

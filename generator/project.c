@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "data.h"
 #include "derive.h"
 #include "fail.h"
@@ -100,6 +101,8 @@ collect(const char *path, void *unused) {
     pieces[pieces_count].path = strdup(target);
     pieces[pieces_count].source =
         strdup(data_path("%s/%s", piece_folder, path));
+    if (!pieces[pieces_count].path || !pieces[pieces_count].source)
+        return fail("no memory");
     pieces_count++;
     return 0;
 }
@@ -123,8 +126,8 @@ add_parts(struct template *all, const char *path, const char *ending,
         char text[128], source[PATH_MAX];
         snprintf(source, sizeof source, "%s",
                  data_path("parts/%s.%s", *part, ending));
-        if (access(source, R_OK) < 0)
-            continue;
+        if (access(source, F_OK) < 0 && errno == ENOENT)
+            continue; /* it has none */
         int length = snprintf(text, sizeof text, "%s%s\n\n", head, *part);
         result = template_add(all, path, text, (size_t)length);
         if (result == 0)
@@ -183,6 +186,8 @@ fill(void) {
         data_words(true, *part, "packages", more);
         snprintf(packages + used, sizeof packages - used, "%s", more);
     }
+    if (data_lost())
+        return -1;
     const struct template_word words[] = {
         {"__NAME__", project->name},
         {"__LIBS__", libs},
@@ -230,19 +235,21 @@ copy_tiny(void) {
 static int
 derive(void) {
     const struct svr_key *tables[] = {NULL};
-    char reason[WHY_SIZE], *text = NULL;
-    size_t size;
+    char reason[WHY_SIZE];
+    struct buffer text = {.text = NULL};
     if (project->dry_run && !project->update)
         return write_file("svr_conf.h", "", 0);
     struct conf *conf = conf_read(stage, "svr_conf", tables, CONF_ANY, reason);
-    FILE *out = conf ? open_memstream(&text, &size) : NULL;
+    FILE *out = conf ? buffer_open(&text) : NULL;
+    if (conf && !out)
+        why(reason, "svr_conf.h: no memory");
     int result = out ? derive_header(conf, out, reason) : -1;
-    if (out)
-        fclose(out);
-    result =
-        result < 0 ? fail("%s", reason) : write_file("svr_conf.h", text, size);
+    if (buffer_close(&text, out) < 0 && result == 0)
+        result = why(reason, "svr_conf.h: no memory");
+    result = result < 0 ? fail("%s", reason)
+                        : write_file("svr_conf.h", text.text, text.size);
     conf_free(conf);
-    free(text);
+    free(text.text);
     return result;
 }
 
@@ -274,8 +281,11 @@ note(void) {
     if (project->dry_run && !project->update)
         return write_file(".tiny/manifest", "", 0);
     project->files++;
-    if (command("find runtime parts service svr.sh -type f | LC_ALL=C sort | "
-                "xargs sha256sum > .tiny/manifest") < 0)
+    if (command("exec 2>/dev/null; set -e; export LC_ALL=C; cd .tiny; "
+                "(cd .. && find runtime parts service svr.sh -type f) >found; "
+                "sort found >names; "
+                "(cd .. && xargs sha256sum) <names >manifest; "
+                "rm found names") < 0)
         return fail("%s/.tiny/manifest: sha256sum failed", project->folder);
     return 0;
 }
@@ -287,6 +297,13 @@ remove_one(const char *path, const struct stat *file, int type,
            struct FTW *where) {
     (void)file, (void)type, (void)where;
     return remove(path);
+}
+
+/* Removes the stage; once more if a first try did not come to its end. */
+static void
+clear_stage(void) {
+    for (int i = 0; i < 2 && access(staging, F_OK) == 0; i++)
+        nftw(staging, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Makes the folder beside the one to come. */
@@ -308,7 +325,7 @@ open_stage(void) {
     if (length >= (int)sizeof staging)
         return fail("%.80s...: the path is too long", project->folder);
     if (project->update) /* what one that was killed left */
-        nftw(staging, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        clear_stage();
     if (project->update ? mkdir(staging, 0777) < 0 : !mkdtemp(staging)) {
         fail("%s: %s", slash ? parent : ".", strerror(errno));
         *staging = '\0';
@@ -368,12 +385,13 @@ project_make(struct project *wanted) {
     project = wanted;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &action, NULL);
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how children end */
     int result = project->update ? 0 : check_folder();
     if (result == 0 && (!project->dry_run || project->update))
         result = open_stage();
     if (result == 0)
         result = make();
     if ((result < 0 || project->update) && *staging)
-        nftw(staging, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        clear_stage();
     return result;
 }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "fail.h"
 #include "template.h"
 
@@ -18,8 +19,7 @@
 enum { WORDS = 16 };
 
 struct template {
-    char *text;
-    size_t size;
+    struct buffer text;
     FILE *out;
     char last[256];
 };
@@ -29,7 +29,11 @@ template_open(void) {
     struct template *all = calloc(1, sizeof *all);
     if (!all)
         return NULL;
-    all->out = open_memstream(&all->text, &all->size);
+    all->out = buffer_open(&all->text);
+    if (!all->out) {
+        free(all);
+        return NULL;
+    }
     /* m4 would eat C's quotes and comments, and knows a few names even with
      * its prefix for all others. */
     fputs("m4_undefine(`__unix__')m4_undefine(`__gnu__')"
@@ -78,10 +82,10 @@ start_m4(int in, const struct template_word *words, int ends[2]) {
 /* Returns all that m4 makes of the text. */
 static char *
 run_m4(const char *text, size_t size, const struct template_word *words) {
-    char *made = NULL, bytes[1 << 14];
-    size_t length;
+    char bytes[1 << 14];
+    struct buffer made;
     int ends[2], status = -1;
-    ssize_t got;
+    ssize_t got = 0;
     int in = memfd_create("templates", MFD_CLOEXEC);
     if (in < 0 || write(in, text, size) != (ssize_t)size ||
         lseek(in, 0, SEEK_SET) < 0) {
@@ -94,16 +98,23 @@ run_m4(const char *text, size_t size, const struct template_word *words) {
         fail("m4 does not start: %s", strerror(errno));
         return NULL;
     }
-    FILE *out = open_memstream(&made, &length);
+    FILE *out = buffer_open(&made);
     while (out && (got = read(ends[0], bytes, sizeof bytes)) > 0)
         fwrite(bytes, 1, (size_t)got, out);
+    int error = got < 0 ? errno : 0;
     close(ends[0]);
-    if (waitpid(pid, &status, 0) < 0 || status != 0 || !out ||
-        fclose(out) != 0) {
+    if (buffer_close(&made, out) < 0)
+        error = errno;
+    if (waitpid(pid, &status, 0) < 0)
+        error = error ? error : errno;
+    if (!error && status == 0)
+        return made.text;
+    if (error)
+        fail("templates: %s", strerror(error));
+    else
         fail("m4 failed (status %d)", status);
-        return NULL;
-    }
-    return made;
+    free(made.text);
+    return NULL;
 }
 
 /* Looks for a place-holder that nobody filled: a slip in a template. */
@@ -128,9 +139,12 @@ int
 template_fill(struct template *all, const struct template_word *words,
               int (*write)(const char *path, const char *text, size_t size)) {
     fputc(MARK, all->out);
-    int result = fclose(all->out) == 0 ? 0 : fail("no memory");
-    char *made = result == 0 ? run_m4(all->text, all->size, words) : NULL;
-    result = made ? 0 : -1;
+    char *made = NULL;
+    if (buffer_close(&all->text, all->out) < 0)
+        fail("templates: no memory");
+    else
+        made = run_m4(all->text.text, all->text.size, words);
+    int result = made ? 0 : -1;
     char *piece = made ? strchr(made, MARK) : NULL;
     while (result == 0 && piece && piece[1]) {
         char *path = piece + 1, *text = strchr(path, '\n');
@@ -147,7 +161,7 @@ template_fill(struct template *all, const struct template_word *words,
         piece = end;
     }
     free(made);
-    free(all->text);
+    free(all->text.text);
     free(all);
     return result;
 }

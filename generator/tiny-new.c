@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "buffer.h"
 #include "data.h"
 #include "derive.h"
 #include "fail.h"
@@ -56,14 +57,16 @@ wrong_usage(void) {
 
 static int
 list(void) {
-    char **names = data_templates();
+    char **templates = data_templates(), **parts = data_parts(), *about;
     puts("Templates:");
-    for (char **name = names; *name; name++)
-        printf("  %-12s %s\n", *name, data_about(false, *name));
+    for (char **name = templates; name && *name; name++)
+        if ((about = data_about(false, *name)))
+            printf("  %-12s %s\n", *name, about);
     puts("Parts:");
-    for (char **name = data_parts(); *name; name++)
-        printf("  %-12s %s\n", *name, data_about(true, *name));
-    return 0;
+    for (char **name = parts; name && *name; name++)
+        if ((about = data_about(true, *name)))
+            printf("  %-12s %s\n", *name, about);
+    return data_lost() || fflush(stdout) != 0 ? REFUSED : 0;
 }
 
 static bool
@@ -93,7 +96,7 @@ check_name(const char *name) {
 static char **
 choose_parts(const char *with) {
     char **all = data_parts(), **chosen = all;
-    for (const char *word = with; with && *with; word = with) {
+    for (const char *word = with; all && with && *with; word = with) {
         size_t length = strcspn(with, ",");
         with += length + (with[length] == ',');
         if ((length == 3 && !strncmp(word, "all", 3)) ||
@@ -160,17 +163,17 @@ last_part(const char *folder) {
 /* What led to this project, in one form for all ways to say it. */
 static char *
 arguments(const struct project *project) {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
+    struct buffer text;
+    FILE *out = buffer_open(&text);
+    if (!out)
+        return NULL;
     fprintf(out, "--name=%s --template=%s --with=", project->name,
             project->template);
     for (char **part = project->parts; *part; part++)
         fprintf(out, "%s%s", part == project->parts ? "" : ",", *part);
     if (!*project->parts)
         fputs("none", out);
-    fclose(out);
-    return text;
+    return buffer_close(&text, out) == 0 ? text.text : NULL;
 }
 
 static void
@@ -280,8 +283,9 @@ main(int argc, char *argv[]) {
     if (!project.template)
         project.template = "worker";
     char **templates = data_templates();
-    if (!templates ||
-        !contains(templates, project.template, strlen(project.template))) {
+    if (!templates)
+        return REFUSED;
+    if (!contains(templates, project.template, strlen(project.template))) {
         fail("there is no template \"%.40s\" (see --list)", project.template);
         return REFUSED;
     }
@@ -290,7 +294,9 @@ main(int argc, char *argv[]) {
         return REFUSED;
     keep_parts(project.parts, with, project.template);
     project.arguments = arguments(&project);
-    if (project_make(&project) < 0)
+    if (!project.arguments)
+        fail("no memory");
+    if (data_lost() || !project.arguments || project_make(&project) < 0)
         return REFUSED;
     if (project.update && !project.quiet)
         printf("%s: %s " VERSION ", parts:", project.folder,

@@ -32,9 +32,10 @@ update_read(struct project *project, char with[UPDATE_WITH]) {
         return fail("%s: not a project that tiny-new made: %s: %s",
                     project->folder, path, strerror(errno));
     char *text = data_read(path, &size);
-    int found = text ? sscanf(text, "--name=%63s --template=%63s --with=%2047s",
-                              name, template, with)
-                     : 0;
+    if (!text)
+        return -1;
+    int found = sscanf(text, "--name=%63s --template=%63s --with=%2047s", name,
+                       template, with);
     free(text);
     project->name = name;
     project->template = template;
@@ -47,11 +48,15 @@ prepare(const struct project *project, const char *staging) {
     pid_t pid;
     int status = -1;
     char script[PATH_MAX], *stage = realpath(staging, NULL);
+    if (!stage)
+        return -1;
     snprintf(script, sizeof script, "%s", data_path("generator/update.sh"));
     char *argv[] = {"sh", script, stage, project->dry_run ? "dry" : NULL, NULL};
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addchdir_np(&files, project->folder);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null",
+                                     O_WRONLY, 0);
     if (project->quiet)
         posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null",
                                          O_WRONLY, 0);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "buffer.h"
 #include "checkpoint.h"
 #include "fault.h"
 #include "handler.h"
@@ -40,14 +41,14 @@ make(FILE *out, char reason[WHY_SIZE]) {
 
 int
 svr_checkpoint_save(void) {
-    char *bytes = NULL, reason[WHY_SIZE] = "no memory";
-    size_t size;
-    FILE *out = open_memstream(&bytes, &size);
-    bool good = out && make(out, reason) == 0;
-    good = out && fclose(out) == 0 && good;
-    if (good && store_put(path, bytes, size) < 0)
+    char reason[WHY_SIZE] = "no memory";
+    struct buffer bytes;
+    FILE *out = buffer_open(&bytes);
+    bool made = out && make(out, reason) == 0;
+    bool good = buffer_close(&bytes, out) == 0 && made;
+    if (good && store_put(path, bytes.text, bytes.size) < 0)
         good = why(reason, "%s: %s", path, strerror(errno)) == 0;
-    free(bytes);
+    free(bytes.text);
     saved += good;
     failed += !good;
     if (good)
@@ -129,6 +130,12 @@ tick(void *unused) {
     return 0;
 }
 
+/* The last one; an error that passes does not lose the state. */
+static int
+save_last(void) {
+    return svr_checkpoint_save() == 0 ? 0 : svr_checkpoint_save();
+}
+
 static int
 hear(enum part_event event, const struct conf *conf, const char *text,
      char reason[WHY_SIZE]) {
@@ -143,7 +150,7 @@ hear(enum part_event event, const struct conf *conf, const char *text,
             .key = "svr.checkpoint",
             .own = tick,
             .every = (int64_t)(conf_number(conf, "checkpoint.every") * 1e9)});
-    if (event == PART_END && ready && svr_checkpoint_save() < 0 && !text)
+    if (event == PART_END && ready && save_last() < 0 && !text)
         return why(reason, "the state of the close was not saved");
     return 0;
 }

@@ -74,7 +74,6 @@ hear_limit(void *arg) {
 _Noreturn static void
 live(svr_call *work, void *arg, int out) {
     char reason[WHY_SIZE];
-    signal(SIGPIPE, SIG_DFL);
     svr_log_lowest = SVR_ERR + 1;
     __fpurge(stdout); /* what the server has not written yet is not its */
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);

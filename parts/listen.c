@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -74,15 +75,22 @@ is_at(int fd, const void *what) {
            strcmp(local->sun_path + length - tail, place->path) == 0;
 }
 
-/* Removes a unix socket that nobody serves any more. */
-static void
-clear(const struct place *place) {
+/* Removes a unix socket that nobody serves any more. Returns -1 if a file that
+ * is no socket has its name. */
+static int
+clear_socket(const struct place *place) {
     const struct sockaddr_un *address = (struct sockaddr_un *)&place->address;
+    struct stat file;
+    if (lstat(address->sun_path, &file) < 0)
+        return 0;
+    if (!S_ISSOCK(file.st_mode))
+        return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(fd, (struct sockaddr *)address, place->size) < 0 &&
         errno == ECONNREFUSED)
         unlink(address->sun_path);
     close(fd);
+    return 0;
 }
 
 int
@@ -99,8 +107,10 @@ svr_listen(const char *address) {
     int fd = handed_take(is_at, &place);
     if (fd >= 0)
         return fd;
-    if (local)
-        clear(&place);
+    if (local && clear_socket(&place) < 0)
+        return svr_fail("listen on %.200s: a file that is no socket is there; "
+                        "remove it or choose another path",
+                        address);
     fd = socket(place.address.ss_family,
                 SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

@@ -20,6 +20,7 @@
 #include "lock.h"
 #include "loop.h"
 #include "server.h"
+#include "signals.h"
 #include "thread.h"
 
 #define BINARY "build/" SVR_PROJECT
@@ -158,6 +159,7 @@ become(char reason[WHY_SIZE]) {
     if (binary < 0) /* a part wants to begin anew */
         binary = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     fflush(NULL);
+    signals_hold();
     if (fchdir(part_folder) == 0)
         fexecve(binary, (char *[]){BINARY, "run", NULL}, environ);
     dprintf(client, "1" SVR_PROJECT ": exec failed: %s; it has ended\n",

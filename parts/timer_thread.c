@@ -7,6 +7,7 @@
 #include "handler.h"
 #include "loop.h"
 #include "part.h"
+#include "signals.h"
 #include "thread.h"
 #include "timer_thread.h"
 
@@ -34,6 +35,7 @@ find(const char *key) {
 
 static void *
 work(void *unused) {
+    signals_open();
     pthread_mutex_lock(&lock);
     for (;;) {
         while (wanted)

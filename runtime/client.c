@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "check.h"
 #include "client.h"
 #include "folder.h"
@@ -97,24 +98,25 @@ read_answer(int fd, const struct talk *talk, FILE *out) {
 /* Sends the request and takes the answer; an empty one: the server ended. */
 static void
 ask(int dir, struct talk *talk, int64_t patience_ms) {
-    size_t size;
+    char line[80];
+    struct buffer text;
     talk->until = loop_now() + patience_ms * MILLI;
     talk->process = -1;
     talk->answer = NULL;
     int fd = dial(dir, talk);
     if (fd < 0)
         return;
-    FILE *out = open_memstream(&talk->answer, &size);
-    bool whole = out && dprintf(fd, "%s\n", talk->request) > 0 &&
+    size_t length = (size_t)snprintf(line, sizeof line, "%s\n", talk->request);
+    FILE *out = buffer_open(&text);
+    bool whole = out && send(fd, line, length, MSG_NOSIGNAL) > 0 &&
                  read_answer(fd, talk, out);
-    if (out)
-        fclose(out);
+    bool kept = buffer_close(&text, out) == 0;
     close(fd);
-    if (!whole) {
-        free(talk->answer);
-        talk->answer = NULL;
-        errno = ETIMEDOUT;
-    }
+    if (whole && kept)
+        talk->answer = text.text;
+    else if (kept)
+        free(text.text);
+    errno = kept ? ETIMEDOUT : ENOMEM;
 }
 
 /* ---- A server that does not answer ------------------------------------ */
@@ -226,7 +228,10 @@ client_ask(int dir, const char *request) {
     } else if (!talk.answer) {
         status = no_answer(dir, &talk);
     } else if (*talk.answer < '0' || *talk.answer > '9') {
-        fprintf(stderr, SVR_PROJECT ": ended before it could answer\n");
+        fprintf(stderr, SVR_PROJECT ": %s\n",
+                holds(dir) ? "the connection was lost before the answer; "
+                             "./svr.sh status shows how it is"
+                           : "ended before it could answer");
     } else {
         status = *talk.answer - '0';
         fputs(talk.answer + 1, restarts && status ? stderr : stdout);

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,6 +20,7 @@
 #include "lock.h"
 #include "loop.h"
 #include "part.h"
+#include "signals.h"
 #include "status.h"
 #include "thread.h"
 #include "watch.h"
@@ -45,10 +45,11 @@ struct client {
 };
 
 static const struct guard_duty *duty;
-static int folder, signals = -1, control = -1, bell = -1, removals = -1;
+static int folder, control = -1, bell = -1, removals = -1;
 static int spare = -1; /* given up for a client where no descriptor is free */
 static bool deaf;      /* a client waits, and not even the spare one is there */
 static pthread_t thread;
+static bool started;
 static struct client clients[CLIENTS];
 static bool reload_wanted;
 static unsigned reloads_begun;
@@ -63,31 +64,6 @@ static atomic_bool stopping;
 void
 guard_wake(void) {
     eventfd_write(bell, 1);
-}
-
-static sigset_t
-own_signals(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    return set;
-}
-
-static void
-free_child(void) {
-    sigset_t set = own_signals();
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
-void
-guard_block_signals(void) {
-    sigset_t set = own_signals();
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    pthread_atfork(NULL, NULL, free_child);
 }
 
 /* ---- Clients ---------------------------------------------------------- */
@@ -122,13 +98,24 @@ send_answer(struct client *client) {
         drop(client);
 }
 
+/* Where there is no memory for a queue: what the socket takes now. */
+static void
+answer_at_once(struct client *client, int code, const char *text) {
+    char digit = (char)('0' + code);
+    struct iovec pieces[] = {
+        {&digit, 1}, {(void *)text, strlen(text)}, {(void *)"\n", 1}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
+    sendmsg(client->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    drop(client);
+}
+
 /* Answers with the exit status that svr.sh is to have, and a text. */
 static void
 answer(struct client *client, int code, const char *text) {
     int length = asprintf(&client->answer, "%d%s\n", code, text);
     if (length < 0) {
         client->answer = NULL;
-        drop(client);
+        answer_at_once(client, code, text);
         return;
     }
     client->length = (size_t)length;
@@ -328,17 +315,15 @@ restore_run(void) {
 /* ---- The thread ------------------------------------------------------- */
 
 static void
-take_signal(void) {
-    struct signalfd_siginfo signal;
-    if (read(signals, &signal, sizeof signal) != sizeof signal)
-        return;
-    int number = (int)signal.ssi_signo;
-    if (number == SIGTERM || number == SIGINT) {
-        svr_info("signal %d", number);
-        duty->close();
-    } else {
-        svr_info("signal %d: reload", number);
-        reload_wanted = true;
+take_signals(void) {
+    int number;
+    while ((number = signals_take()) != 0) {
+        bool closes = number == SIGTERM || number == SIGINT;
+        svr_info("signal %d%s", number, closes ? "" : ": reload");
+        if (closes)
+            duty->close();
+        else
+            reload_wanted = true;
     }
 }
 
@@ -385,7 +370,7 @@ watch(void *unused) {
     while (!stopping) {
         int64_t next = work(), left = next - loop_now();
         struct pollfd polls[OWN + CLIENTS] = {
-            {.fd = signals, .events = POLLIN},
+            {.fd = signals_fd(), .events = POLLIN},
             {.fd = bell, .events = POLLIN},
             {.fd = deaf ? -1 : control, .events = POLLIN},
             {.fd = removals, .events = POLLIN}};
@@ -404,7 +389,7 @@ watch(void *unused) {
         if (poll(polls, count, millis) <= 0)
             continue;
         if (polls[0].revents)
-            take_signal();
+            take_signals();
         if (polls[1].revents)
             (void)!read(bell, &rung, sizeof rung);
         for (int i = 0; i < CLIENTS; i++) {
@@ -443,14 +428,10 @@ bind_control(int dir) {
 
 int
 guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
-    sigset_t set = own_signals();
     duty = duties;
     folder = dir;
     if (bind_control(dir) < 0)
         return why(reason, "run/control: %s", strerror(errno));
-    signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (signals < 0)
-        return why(reason, "signals: %s", strerror(errno));
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bell < 0)
         return why(reason, "eventfd: %s", strerror(errno));
@@ -462,6 +443,7 @@ guard_start(int dir, const struct guard_duty *duties, char reason[WHY_SIZE]) {
         watch_removals();
     status_open(dir, guard_wake);
     int error = thread_start(&thread, watch);
+    started = error == 0;
     return error ? why(reason, "thread: %s", strerror(error)) : 0;
 }
 
@@ -496,6 +478,8 @@ guard_tell(enum guard_news news) {
 void
 guard_stop(int code, const char *text) {
     stopping = true;
+    if (!started)
+        return;
     guard_wake();
     pthread_join(thread, NULL);
     for (int i = 0; i < CLIENTS; i++)

@@ -17,9 +17,6 @@ struct guard_duty {
     void (*restored)(void); /* run/ was removed, and is there again */
 };
 
-/* The signals that the guard takes; to be blocked in all other threads. */
-void guard_block_signals(void);
-
 /* guard_start opens run/control in the folder `dir` and starts the thread. It
  * restores run/, with the lock and the socket, if somebody removes it. */
 int guard_start(int dir, const struct guard_duty *duty, char reason[WHY_SIZE]);

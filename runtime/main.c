@@ -14,15 +14,17 @@
 #include "check.h"
 #include "client.h"
 #include "derive.h"
-#include "guard.h"
 #include "lock.h"
 #include "log.h"
 #include "part.h"
 #include "server.h"
+#include "signals.h"
 
 #define CONSOLE_FILE "log/" SVR_PROJECT ".console"
 
 enum { USAGE = 2, REPORT_FD = 3 };
+
+static bool detaches; /* it is to have a console of its own */
 
 /* Opens what was closed of the standard descriptors, so that no other file gets
  * their numbers. */
@@ -74,16 +76,27 @@ take_console(int dir) {
         close(out);
 }
 
-/* Serves from start to end. The client that waits on `report` gets the exit
+/* Reports how the start went to the client that waits on `report`: the exit
  * status for svr.sh, a digit, and a line. */
+static void
+report_to(int report, int status, const char *reason) {
+    if (report < 0)
+        return;
+    if (status != 0)
+        dprintf(report, "1" SVR_PROJECT ": start failed: %s\n", reason);
+    else
+        dprintf(report, "0" SVR_PROJECT ": started, pid %d\n", (int)getpid());
+    close(report);
+}
+
+/* The life of the server, from start to end. Where it has no console yet, only
+ * the client reports that it cannot begin. */
 static int
-serve(int report, bool detaches) {
+live(int report) {
     char reason[WHY_SIZE];
     int dir = open_folder(), status = SERVER_FAILED;
     bool started = false;
-    guard_block_signals();
-    mallopt(M_ARENA_MAX, 1);         /* threads here are few, memory is dear */
-    prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
+    mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
     if (dir < 0) {
         why(reason, "the project's folder: %s", strerror(errno));
     } else if (check_user(dir, reason) == 0 && lock_take(dir, reason) == 0) {
@@ -92,25 +105,26 @@ serve(int report, bool detaches) {
         started = true;
         status = server_start(dir, reason);
     }
-    if (status != 0 && (started || !detaches)) /* else `start` reports it */
+    if (status != 0 && (started || !detaches))
         svr_err("start failed: %s", reason);
-    if (report >= 0) {
-        if (status != 0)
-            dprintf(report, "1" SVR_PROJECT ": start failed: %s\n", reason);
-        else
-            dprintf(report, "0" SVR_PROJECT ": started, pid %d\n",
-                    (int)getpid());
-        close(report);
-    }
+    report_to(report, status, reason);
     if (!started)
         return status;
     return server_leave(status == 0 ? server_run() : status);
 }
 
+/* Serves; returns only when not even that can begin. */
+static int
+serve(int report) {
+    prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
+    report_to(report, SERVER_FAILED, strerror(signals_run(live, report)));
+    return SERVER_FAILED;
+}
+
 static int
 command_run(int dir) {
     close(dir);
-    return serve(lock_report(), false);
+    return serve(lock_report());
 }
 
 /* Reports to the caller of `start` how it went. */
@@ -163,7 +177,8 @@ command_start(int dir) {
     if (ends[1] != REPORT_FD)
         dup3(ends[1], REPORT_FD, O_CLOEXEC);
     close_range(REPORT_FD + 1, ~0U, 0);
-    return serve(REPORT_FD, true);
+    detaches = true;
+    return serve(REPORT_FD);
 }
 
 static int
@@ -183,6 +198,8 @@ command_running(int dir) {
     int held = lock_held(dir, &holder);
     if (held < 0)
         fprintf(stderr, SVR_PROJECT ": run/lock: %s\n", strerror(errno));
+    else
+        puts(held ? "running" : "not running"); /* no other program prints it */
     return held > 0 ? 0 : held < 0 ? 1 : CLIENT_NOT_RUNNING;
 }
 
@@ -209,6 +226,7 @@ int
 main(int argc, char *argv[]) {
     const char *name = argc > 1 ? argv[1] : "";
     const char *option = argc > 2 ? argv[2] : "";
+    signals_reset();
     if (strcmp(name, "--check") == 0 && argc == 7)
         return check_main(argv + 2);
     open_standard_files();

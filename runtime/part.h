@@ -26,8 +26,9 @@ enum part_event {
                        where; a failure rejects it */
     PART_CLOSE,     /* the close begins, before on_close; text: "restart" when
                        another program is to go on, else NULL */
-    PART_END        /* it is over, all that was logged is written; text: as
-                       before; a failure makes the exit status 1 */
+    PART_END        /* the hooks are closed; text: as before. A restart's
+                        program takes over here; a failure makes the exit
+                        status 1 */
 };
 
 /* What a part does with a request of the control socket. */

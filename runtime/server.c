@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "fault.h"
 #include "folder.h"
 #include "guard.h"
@@ -313,10 +314,9 @@ begin_reload(void) {
 /* Makes the loop's own figures for the status. */
 static void
 tell_figures(void) {
-    char *members = NULL;
-    size_t size;
+    struct buffer members;
     struct timer *timer;
-    FILE *out = open_memstream(&members, &size);
+    FILE *out = buffer_open(&members);
     if (!out)
         return;
     time_t wall = time(NULL);
@@ -329,11 +329,8 @@ tell_figures(void) {
     }
     fputs("]", out);
     part_status(out);
-    if (fclose(out) == 0) {
-        status_figures(members);
-    } else {
-        free(members); /* no memory: the last ones stay */
-    }
+    if (buffer_close(&members, out) == 0) /* else the last ones stay */
+        status_figures(members.text);
     figures_wanted = false;
     guard_tell(GUARD_FIGURES);
 }
@@ -552,25 +549,31 @@ server_start(int dir, char reason[WHY_SIZE]) {
     return 0;
 }
 
+/* Ends the parts; the program of a restart takes over here. Returns "", or why
+ * it failed, which is in the exit status too. */
+static const char *
+end_parts(int *status) {
+    static char reason[WHY_SIZE];
+    if (tell_close(PART_END, reason) == 0)
+        return "";
+    svr_err("%s", reason);
+    *status = SERVER_FAILED;
+    return reason;
+}
+
 int
 server_leave(int status) {
-    char text[WHY_SIZE + 64], reason[WHY_SIZE] = "";
-    int wanted = status;
+    char text[WHY_SIZE + 64];
     bool restarts = status == RESTART;
-    if (restarts) {
-        guard_stop(0, "closed");
-        status = wanted = closing; /* a close may have come in between */
-    }
+    const char *failed = restarts ? "" : end_parts(&status);
+    snprintf(text, sizeof text, "closed: exit code %d%s%s",
+             restarts ? 0 : status, *failed ? ": " : "", failed);
+    guard_stop(*failed || status > LAST_CODE, text);
+    if (restarts)
+        status = closing; /* a close may have come in between */
     log_drain();
-    if (tell_close(PART_END, reason) < 0) {
-        svr_err("%s", reason);
-        log_drain();
-        status = SERVER_FAILED;
-    }
-    snprintf(text, sizeof text, "closed: exit code %d%s%s", status,
-             *reason ? ": " : "", reason);
-    if (!restarts)
-        guard_stop(status != wanted || status > LAST_CODE, text);
+    if (restarts)
+        end_parts(&status);
     status_remove();
     unlinkat(folder, PID_FILE, 0);
     unlinkat(folder, "run/control", 0);

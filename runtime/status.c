@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "folder.h"
 #include "json.h"
 #include "log.h"
@@ -218,11 +219,10 @@ render_text(FILE *out, bool stale) {
 
 char *
 status_render(const char *form, bool stale) {
-    char *text = NULL;
-    size_t size;
+    struct buffer text;
     bool json = strcmp(form, "--json") == 0;
     const struct part *part = *form && !json ? part_form(form) : NULL;
-    FILE *out = json || part || !*form ? open_memstream(&text, &size) : NULL;
+    FILE *out = json || part || !*form ? buffer_open(&text) : NULL;
     if (!out)
         return NULL;
     pthread_mutex_lock(&lock);
@@ -233,10 +233,7 @@ status_render(const char *form, bool stale) {
     else
         render_text(out, stale);
     pthread_mutex_unlock(&lock);
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
+    return buffer_close(&text, out) == 0 ? text.text : NULL;
 }
 
 /* ---- Publishing ------------------------------------------------------- */

@@ -12,7 +12,6 @@ CFLAGS ?= -O2 -g
 WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Werror
 prefix ?= /opt/$(NAME)
 user ?= $(NAME)
-TARGET = $(DESTDIR)$(prefix)
 
 # The mode stays until it is changed, so that a reload's make keeps it.
 MODE := $(or $(shell cat build/.mode 2>/dev/null),release)
@@ -93,29 +92,13 @@ check: all
 	bats tests
 
 # What is there already and yours, svr_conf, is not touched.
+install: export NAME := $(NAME)
+install: export DESTDIR := $(DESTDIR)
+install: export FOLDER := $(prefix)
+install: export TARGET := $(DESTDIR)$(prefix)
+install: export RUN_AS := $(user)
 install: all
-	install -d '$(TARGET)/build' '$(TARGET)/service'
-	install build/$(NAME) build/handler.so '$(TARGET)/build'
-	install svr.sh '$(TARGET)'
-	install -m 644 README.md $(DATA) '$(TARGET)'
-	if test -e '$(TARGET)/svr_conf' && ! cmp -s svr_conf '$(TARGET)/svr_conf'; \
-	then \
-		install -m 644 svr_conf '$(TARGET)/svr_conf.new'; \
-		echo 'yours differs and stays; the new one is svr_conf.new'; \
-	else \
-		install -m 644 svr_conf '$(TARGET)/svr_conf'; \
-	fi
-	cp -R service/. '$(TARGET)/service'
-	for file in $(NAME).service.in logrotate; do \
-		sed 's|@FOLDER@|$(prefix)|g; s|@USER@|$(user)|g' service/$$file \
-			> '$(TARGET)/service/'$${file%.in}; \
-	done
-	install -d '$(TARGET)/run' '$(TARGET)/log'
-	if test -z '$(DESTDIR)' && test "$$(id -u)" = 0; then \
-		chown '$(user)' '$(TARGET)/run' '$(TARGET)/log' || \
-		echo 'systemd needs the user $(user): useradd --system $(user),' \
-			'then make install again'; \
-	fi
+	@sh runtime/install.sh $(DATA)
 
 clean:
 	rm -rf build

@@ -94,7 +94,7 @@ begins_at() {
             base=$(begins_at)
             [ "$base" -ge "$old" ] || { echo "$call $nth: $base after $old"; return 1; }
             old=$(saved) # so that there is a newest and one before
-            strace -qq -o trace.txt -p "$server" -e "inject=$call:signal=KILL:when=$nth" 3>&- 2>strace.txt &
+            strace -f -qq -o trace.txt -p "$server" -e "inject=$call:signal=KILL:when=$nth" 3>&- 2>strace.txt &
             helpers+=("$!")
             # a log line's write may end it at once
             wait_until 5 eval 'gone "$server" || grep -q "TracerPid:.[1-9]" /proc/$server/status'
@@ -122,7 +122,7 @@ begins_at() {
     wait_until 5 eval '[ "$(last_turn)" -gt "$first" ]'
     rm -f log.copy
     touch save
-    wait_until 5 eval '[ "$(count_lines "saved")" -eq 2 ]'
+    wait_until 5 eval '[ "$(count_lines "saved [0-9]")" -eq 2 ]'
     kill -9 "$server"
     wait_until 10 test -s status.txt
     cp run/state newest
@@ -190,9 +190,9 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
     ls -i run/state run/state.1 >before
-    for fault in openat:error=EMFILE openat:error=EIO read:error=EIO fstat,newfstatat:error=EIO; do
-        run timeout -k 1 60 strace -f -qq -o trace.txt -P run/state -P "$PWD/run/state" \
-            -e "inject=$fault:when=1" ./svr.sh run
+    for fault in openat:error=EMFILE openat:error=EIO read:error=EIO; do
+        run timeout -k 1 60 strace -f -qq -o trace.txt -P state -P "$PWD/run/state" \
+            -e "inject=$fault:when=1" build/demo run
         grep -q INJECTED trace.txt || { echo "$fault: nothing was injected"; return 1; }
         [ "$status" -eq 1 ] || { echo "$fault: $status $output"; return 1; }
         [[ $output == *"start failed: checkpoint run/state: run/state cannot be read: "*"; start again when that is over"* ]]

@@ -135,22 +135,3 @@ END
     bounded ./svr.sh start
     bounded ./svr.sh close
 }
-
-@test "children of hooks take signals as usual" {
-    hooks <<'END'
-static int on_start(void) {
-    pid_t pid = fork();
-    if (pid == 0) {
-        execlp("grep", "grep", "SigBlk", "/proc/self/status", (char *)NULL);
-        _exit(1);
-    }
-    return 0;
-}
-SVR_HANDLER(.on_start = on_start);
-END
-    build
-    run_server
-    wait_until 5 grep -q SigBlk out.txt
-    grep -q '0000000000000000' out.txt
-    bounded ./svr.sh close
-}

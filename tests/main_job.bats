@@ -7,9 +7,10 @@ load helper
     text=/usr/share/common-licenses/GPL-3
     [ -r "$text" ] || text=$TINY_SRC/LICENSE
     set_key in "\"$text\""
-    set_key my.pause_ms 20
+    set_key my.pause_ms 1000 # slow until the reload
     bounded ./svr.sh start
     wait_until 5 test -s log/demo.out
+    set_key my.pause_ms 5
     sed -i 's|"%d\\t%s"|"%d words: %s"|' my_util.c
     bounded ./svr.sh reload
     wait_until 20 eval '[ "$(wc -l <log/demo.out)" -eq "$(wc -l <"$text")" ]'

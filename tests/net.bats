@@ -87,6 +87,25 @@ END
     has_line '<SUMMARY> clients [01];'
 }
 
+@test "svr_listen removes a stale socket only, never another file or a link" {
+    mkdir data
+    echo precious >data/store
+    mkfifo data/pipe
+    ln -s store data/link
+    set_key my.listen '"data/store"'
+    echo_hooks
+    build
+    for file in store pipe link; do
+        set_key my.listen "\"data/$file\""
+        run bounded ./svr.sh run
+        [ "$status" -eq 1 ]
+        [[ $output == *"listen on data/$file: a file that is no socket is there; remove it"* ]]
+    done
+    [ "$(cat data/store)" = precious ]
+    [ -p data/pipe ]
+    [ -L data/link ]
+}
+
 @test "svr_listen: IPv6, all addresses, unix sockets; errors are one clear line" {
     port=$(free_port)
     for address in "[::1]:$port" ":$port" run/echo.socket; do

@@ -456,7 +456,7 @@ END
     counting_hooks newer
     SVR_BUILD=0 run bounded ./svr.sh reload
     [ "$status" -eq 0 ]
-    [[ $output == *"SVR_BUILD=0"*"newer"* ]]
+    [[ $output == *"built before my_"*" changed: not built (SVR_BUILD=0)"* ]]
     [ "$(count_lines 'newer [0-9]')" -eq 0 ]
     mkdir bin
     for tool in readlink dirname id stat find head make mkdir flock; do
@@ -464,7 +464,7 @@ END
     done
     PATH=$P/bin run bounded_here ./svr.sh reload
     [ "$status" -eq 0 ]
-    [[ $output == *"no compiler"*"newer"* ]]
+    [[ $output == *"built before my_"*" changed: not built (no compiler"* ]]
 }
 
 bounded_here() {

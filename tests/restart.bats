@@ -98,7 +98,7 @@ END
     head -c 20000 good | put
     refused 'cut short' 'build/demo cannot be run'
     put </bin/true
-    refused stranger 'the server does not answer'
+    refused stranger 'build/demo cannot be run'
     rm build/demo
     refused absent 'no program build/demo: run make'
     put <good

@@ -74,7 +74,7 @@ END
     wait_until 5 eval '[ "$(json stale 2>/dev/null)" = True ]'
     [ "$(json state)" = running ]
     run bounded ./svr.sh status
-    [[ $output == *"its loop is busy"* ]]
+    [[ $output == *"last known"* ]]
     bounded ./svr.sh status --metrics >metrics.txt
     grep -q '^svr_up 0$' metrics.txt
     kill -9 "$server"

@@ -42,7 +42,7 @@ END
     has_line 'run_states_check: not receive report in 1.5 s, in run since [0-9:]*$'
     has_line 'run_states_check: not receive report in 3 s, start auto-exit!$'
     has_line 'run_states_check: in run since [0-9:]*, blocked: 0.0 s of CPU'
-    has_line 'report: backtrace: .*pause.* < stuck_here+0x[0-9a-f]* < run+0x[0-9a-f]* < .*main'
+    has_line 'report: backtrace: .*pause.* < stuck_here+0x[0-9a-f]* < run+0x[0-9a-f]* < .*server_run'
     has_line 'close: forced after 1 s, stuck in run, exit_code = 253'
     at_least "$(between 'run begins' 'start auto-exit')" 2.9
     [ ! -e run/demo.pid ]

@@ -68,22 +68,22 @@ build() {
 
 # The server's program must be one, or sh would run it as a script.
 need_server() {
-    [ -x "$server" ] &&
-        [ "$(head -c 4 -- "$server")" = "$(printf '\177ELF')" ] || {
+    if [ ! -x "$server" ] ||
+        [ "$(head -c 4 -- "$server")" != "$(printf '\177ELF')" ]; then
         say "no program $server: run make"
         exit 1
-    }
+    fi
 }
 
 # Reports whether a server runs. A program that cannot be run does not know.
 running() {
     need_server
     result=0
-    "$server" running || result=$?
-    case $result in
-    0) return 0 ;;
-    3) return 1 ;;
-    1) exit 1 ;;
+    answer=$("$server" running) || result=$?
+    case "$result $answer" in
+    '0 running') return 0 ;;
+    '3 not running') return 1 ;;
+    '1 ') exit 1 ;;
     *)
         say "$server cannot be run (exit status $result): run make"
         exit 1

@@ -1,0 +1,153 @@
+/* signals: what signals mean to the server, and what its children inherit.
+ *
+ * A child inherits the mask of the thread that starts it, and what is ignored.
+ * So the thread of the hooks blocks nothing, and no signal is ignored: each has
+ * its default or a handler, which exec resets. The main thread waits for the
+ * signals; the kernel prefers it, and a signal that finds it busy is taken by a
+ * handler instead, which does the same. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "signals.h"
+#include "thread.h"
+
+static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+static const int passed[] = {SIGPIPE, SIGXFSZ};
+enum { TAKEN = sizeof taken / sizeof *taken };
+enum { PASSED = sizeof passed / sizeof *passed };
+
+static struct {
+    int (*run)(int arg);
+    int arg;
+    pthread_t thread;
+} life;
+static int bell = -1;
+static pid_t server;
+static atomic_uint noted; /* a bit for each signal that came */
+static atomic_bool held;
+
+/* Notes a signal. Also runs as a handler, in a child just born too: there the
+ * signal has its default. */
+static void
+note_signal(int number) {
+    int saved = errno;
+    if (getpid() != server) {
+        signal(number, SIG_DFL);
+        raise(number);
+    } else {
+        noted |= 1U << number;
+        if (held)
+            pthread_kill(life.thread, number);
+        else
+            eventfd_write(bell, 1);
+    }
+    errno = saved;
+}
+
+static void
+pass_signal(int number) {
+    (void)number;
+}
+
+static void
+set_handlers(void (*note)(int), void (*pass)(int)) {
+    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    for (int i = 0; i < TAKEN; i++)
+        sigaction(taken[i], &action, NULL);
+    action.sa_handler = pass;
+    for (int i = 0; i < PASSED; i++)
+        sigaction(passed[i], &action, NULL);
+}
+
+/* Runs in a child of fork(2), which may live on without an exec. */
+static void
+free_child(void) {
+    set_handlers(SIG_DFL, SIG_DFL);
+}
+
+static sigset_t
+taken_set(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < TAKEN; i++)
+        sigaddset(&set, taken[i]);
+    return set;
+}
+
+void
+signals_reset(void) {
+    struct sigaction action;
+    for (int i = 1; i <= SIGRTMAX; i++)
+        if (sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+            signal(i, SIG_DFL);
+}
+
+void
+signals_open(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+static void *
+live_life(void *unused) {
+    life.thread = pthread_self();
+    signals_open();
+    exit(life.run(life.arg));
+    return unused;
+}
+
+int
+signals_run(int (*run)(int arg), int arg) {
+    sigset_t set = taken_set(), all;
+    life.run = run;
+    life.arg = arg;
+    server = getpid();
+    bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (bell < 0)
+        return errno;
+    sigfillset(&all); /* what the user handles is for the hooks' thread */
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    set_handlers(note_signal, pass_signal);
+    int error = pthread_atfork(NULL, NULL, free_child);
+    if (error == 0)
+        error = thread_start(NULL, live_life);
+    if (error)
+        return error;
+    for (;;) {
+        int number = sigwaitinfo(&set, NULL);
+        if (number > 0)
+            note_signal(number);
+    }
+}
+
+int
+signals_fd(void) {
+    return bell;
+}
+
+int
+signals_take(void) {
+    eventfd_t rung;
+    eventfd_read(bell, &rung);
+    for (int i = 0; i < TAKEN; i++)
+        if (atomic_fetch_and(&noted, ~(1U << taken[i])) & 1U << taken[i])
+            return taken[i];
+    return 0;
+}
+
+void
+signals_hold(void) {
+    sigset_t set = taken_set();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    held = true;
+    for (int number = signals_take(); number; number = signals_take())
+        raise(number);
+}

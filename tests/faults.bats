@@ -1,0 +1,20 @@
+#!/usr/bin/env bats
+# Fault injection, the short form; `make torture-faults` runs all of it.
+
+faults() {
+    command -v strace >/dev/null || skip "no strace"
+    strace -qq -o /dev/null true 2>/dev/null || skip "no ptrace here"
+    timeout -k 5 1500 "$TINY_SRC/tests/faults" "$TINY_NEW" "$@" >&2
+}
+
+@test "a start, a restart and a close with one failing call or allocation, or killed: they work, or give one reason" {
+    faults start restart close
+}
+
+@test "a reload, a rotation and a checkpoint: the same" {
+    faults reload rotation checkpoint
+}
+
+@test "tiny-new and its --update: the same; the project is whole, or as before" {
+    faults tiny-new update
+}

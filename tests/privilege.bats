@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# Who may do what to whom: root, the service's user `daemon`, and another user,
+# `nobody`.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+    [ "$(id -u)" -eq 0 ] || skip "only root can be three users"
+    setup_project
+    chmod a+rx "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+    set_key log.syslog false
+    opt=$BATS_TEST_TMPDIR/opt/demo
+    make -s install prefix="$opt" user=daemon
+}
+
+teardown() {
+    started+=("$(cat "${opt:-}/run/demo.pid" 2>/dev/null)")
+    end_all
+}
+
+as() {
+    local user=$1
+    shift
+    setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups "$@"
+}
+
+start_as() {
+    as "$1" timeout 60 "$opt/svr.sh" start
+    pid=$(cat "$opt/run/demo.pid")
+    started+=("$pid")
+}
+
+owner() {
+    stat -c %U "$1"
+}
+
+@test "root never runs what the service's user left in run/" {
+    for name in server handler.1.so good.so trial.so; do
+        printf '#!/bin/sh\nid -un >"%s"\n' "$opt/log/ran" >"$opt/run/$name"
+        chmod 755 "$opt/run/$name"
+        chown daemon "$opt/run/$name"
+    done
+    for command in status close reload restart rollback check running start run; do
+        run bounded "$opt/svr.sh" "$command"
+        [ ! -e "$opt/log/ran" ]
+    done
+}
+
+@test "root controls a server of the service's user, and leaves nothing in its way" {
+    start_as daemon
+    [ "$(owner "/proc/$pid")" = daemon ]
+    bounded "$opt/svr.sh" status
+    bounded "$opt/svr.sh" reload
+    bounded "$opt/svr.sh" restart
+    [ "$(owner "/proc/$pid")" = daemon ]
+    bounded "$opt/svr.sh" check
+    bounded "$opt/svr.sh" close
+    run find "$opt/run" "$opt/log" ! -user daemon
+    [ "$output" = "" ]
+    start_as daemon
+    bounded "$opt/svr.sh" close
+}
+
+# run_script KIND: starts service/KIND/run as a supervisor of root's does.
+run_script() {
+    (cd "$opt/service/$1" && exec ./run >"$BATS_TEST_TMPDIR/$1.txt" 2>&1 3>&-) &
+    pid=$!
+    helpers+=("$pid")
+    wait_until 5 grep -qx "$pid" "$opt/run/demo.pid"
+}
+
+@test "the scripts for supervise, runit and s6 drop root to the owner of run/" {
+    for kind in supervise runit s6; do
+        run_script "$kind"
+        [ "$(owner "/proc/$pid")" = daemon ]
+        grep -q "^Gid:.*$(id -g daemon).*$(id -g daemon)" "/proc/$pid/status"
+        bounded "$opt/svr.sh" close
+        wait_until 5 gone "$pid"
+    done
+    chown 12345 "$opt/run" "$opt/log" # no user of a name
+    rm -rf "$opt"/run/* "$opt"/log/*
+    run_script runit
+    [ "$(stat -c %u "/proc/$pid")" = 12345 ]
+    kill -TERM "$pid"
+    wait_until 5 gone "$pid"
+}
+
+@test "another user can neither ask nor close a server" {
+    start_as daemon
+    for command in close status reload; do
+        run as nobody timeout 60 "$opt/svr.sh" "$command"
+        [ "$status" -ne 0 ]
+    done
+    alive "$pid"
+    bounded "$opt/svr.sh" close
+}
