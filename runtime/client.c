@@ -212,6 +212,14 @@ is_awake(int dir) {
     return awake;
 }
 
+/* Reports whether the process of an answer that was cut off has ended, or does
+ * so within a moment. */
+static bool
+has_ended(const struct talk *talk) {
+    struct pollfd end = {.fd = talk->process, .events = POLLIN};
+    return talk->process >= 0 && poll(&end, 1, END_MS) > 0;
+}
+
 int
 client_ask(int dir, const char *request) {
     struct talk talk = {.request = request, .process = -1};
@@ -229,9 +237,10 @@ client_ask(int dir, const char *request) {
         status = no_answer(dir, &talk);
     } else if (*talk.answer < '0' || *talk.answer > '9') {
         fprintf(stderr, SVR_PROJECT ": %s\n",
-                holds(dir) ? "the connection was lost before the answer; "
-                             "./svr.sh status shows how it is"
-                           : "ended before it could answer");
+                !has_ended(&talk) && holds(dir)
+                    ? "the connection was lost before the answer; "
+                      "./svr.sh status shows how it is"
+                    : "ended before it could answer");
     } else {
         status = *talk.answer - '0';
         fputs(talk.answer + 1, restarts && status ? stderr : stdout);
