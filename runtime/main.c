@@ -48,7 +48,9 @@ live(int report) {
     char reason[WHY_SIZE];
     int dir = open_folder(), status = SERVER_FAILED;
     mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
-    if (dir >= 0 && lock_take(dir, reason) == 0)
+    if (access("/proc/self/fd", X_OK) < 0)
+        why(reason, "/proc is needed: mount -t proc proc /proc");
+    else if (dir >= 0 && lock_take(dir, reason) == 0)
         status = server_start(dir, reason);
     report_to(report, status, reason);
     if (status == 0)
