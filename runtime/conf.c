@@ -51,7 +51,7 @@ blame(const struct conf_entry *entry, char reason[WHY_SIZE], const char *format,
     char because[WHY_SIZE - 128];
     va_list args;
     va_start(args, format);
-    vsnprintf(because, sizeof because, format, args);
+    text_format(because, sizeof because, format, args);
     va_end(args);
     return why(reason, "svr_conf:%d: %.80s: %s", entry->line ? entry->line : 1,
                entry->key, because);

@@ -27,7 +27,7 @@ svr_fail_at(const char *file, int line, const char *function,
     const char *slash = strrchr(file, '/');
     va_list args;
     va_start(args, format);
-    vsnprintf(failure.message, sizeof failure.message, format, args);
+    text_format(failure.message, sizeof failure.message, format, args);
     va_end(args);
     snprintf(failure.file, sizeof failure.file, "%s", slash ? slash + 1 : file);
     failure.line = line;

@@ -6,6 +6,7 @@
 
 #include "format.h"
 #include "json.h"
+#include "text.h"
 
 static const char *const words[PLACES] = {
     [LEVEL] = "%(levelname)s",   [NAME] = "%(name)s",
@@ -139,6 +140,20 @@ json_line(const struct event *event, char line[LINE_SIZE]) {
     return used + 2;
 }
 
+/* Copies what a step stands for, a message as one line. Returns its length. */
+static size_t
+put_step(const struct step *step, const struct event *event, char *to,
+         size_t room) {
+    const char *text =
+        step->place == PLACES ? step->text : event->values[step->place];
+    if (step->place == MESSAGE)
+        return text_line(to, room + 1, text);
+    size_t length = step->place == PLACES ? step->length : strlen(text);
+    length = length < room ? length : room;
+    memcpy(to, text, length);
+    return length;
+}
+
 size_t
 format_line(const struct format *format, const struct event *event,
             char line[LINE_SIZE]) {
@@ -146,17 +161,14 @@ format_line(const struct format *format, const struct event *event,
     size_t used = 0, end = LINE_SIZE - 2;
     if (format->count == 0)
         return json_line(event, line);
-    for (int i = 0; i < format->count && used <= end; i++) {
-        const struct step *step = &format->steps[i];
-        const char *text =
-            step->place == PLACES ? step->text : event->values[step->place];
-        size_t length = step->place == PLACES ? step->length : strlen(text);
-        memcpy(line + used, text, used + length > end ? end - used : length);
-        used += length;
-    }
-    if (used > end) {
-        used = end;
-        memcpy(line + end - sizeof cut, cut, sizeof cut);
+    for (int i = 0; i < format->count; i++)
+        used += put_step(&format->steps[i], event, line + used, end - used);
+    if (end - used <= sizeof cut) { /* full: a character has up to 4 bytes */
+        used = end - sizeof cut;
+        while ((line[used] & 0xc0) == 0x80)
+            used--;
+        memcpy(line + used, cut, sizeof cut);
+        used += sizeof cut;
     }
     memcpy(line + used, "\n", 2);
     return used + 1;

@@ -43,7 +43,7 @@ struct log {
 enum svr_level svr_log_lowest = SVR_INFO;
 static char server_name[48] = SVR_PROJECT;
 static int folder = AT_FDCWD;
-static bool journal; /* systemd reads the console: it wants "<N>" first */
+static bool journal; /* standard error is systemd's journal */
 
 static struct log first = {.sinks[CONSOLE] = {.on = true, .level = SVR_INFO},
                            .file = -1};
@@ -57,6 +57,19 @@ begin(void) {
     format_compile(&first.sinks[CONSOLE].format,
                    "<%(levelname)s: %(name)s(%(process)d)> %(message)s",
                    reason);
+}
+
+/* Whether JOURNAL_STREAM names the file that standard error is. */
+static bool
+is_journal(void) {
+    char own[48];
+    struct stat file;
+    const char *named = getenv("JOURNAL_STREAM");
+    if (!named || fstat(STDERR_FILENO, &file) < 0)
+        return false;
+    snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)file.st_dev,
+             (uintmax_t)file.st_ino);
+    return strcmp(named, own) == 0;
 }
 
 /* ---- Sinks ------------------------------------------------------------ */
@@ -262,6 +275,8 @@ deliver(const struct event *event) {
     for (int i = 0; i < SINKS; i++) {
         const struct sink *sink = &in_use->sinks[i];
         result[i] = -1;
+        if (i == SYSLOG && journal && result[CONSOLE] == 0)
+            continue; /* both lead to the journal */
         if (sink->on && event->level >= sink->level && i != telling)
             result[i] = rows[i].write(in_use, event->level, line,
                                       format_line(&sink->format, event, line));
@@ -281,7 +296,7 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
     struct event event = {.level = level};
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    text_format(message, sizeof message, format, args);
     va_end(args);
     clock_gettime(CLOCK_REALTIME, &event.now);
     event.values[NAME] = server_name;
@@ -358,7 +373,7 @@ log_open(int dir, const struct conf *conf, bool dry, char reason[WHY_SIZE]) {
         snprintf(server_name, sizeof server_name, "%s",
                  conf_text(conf, "svr.name"));
     folder = dir;
-    journal = getenv("JOURNAL_STREAM") != NULL;
+    journal = is_journal();
     return log;
 }
 

@@ -99,6 +99,8 @@ live(int report) {
     mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
     if (dir < 0) {
         why(reason, "the project's folder: %s", strerror(errno));
+    } else if (access("/proc/self/fd", X_OK) < 0) {
+        why(reason, "/proc is needed: mount -t proc proc /proc");
     } else if (check_user(dir, reason) == 0 && lock_take(dir, reason) == 0) {
         if (detaches)
             take_console(dir);

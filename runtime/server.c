@@ -297,8 +297,10 @@ apply_conf(const struct conf *conf) {
 static void
 reload(void) {
     bool ran = hooks()->run != NULL;
+    tzset();
     if (world_take(begun) && !ran)
         run_at = 0; /* new code may have a `run` where the old had none */
+    timers_set_clock(now()); /* the zone may be another one */
 }
 
 static void
@@ -373,10 +375,10 @@ summarize(void *unused) {
         *text = '\0';
     }
     status_counts(counts, sizeof counts);
-    size_t used = strnlen(text, sizeof text - 1);
-    text[used] = '\0';
+    text[sizeof text - 1] = '\0';
     char line[1100];
-    snprintf(line, sizeof line, "%s%s%s", text, used ? "; " : "", counts);
+    size_t used = text_line(line, sizeof text, text);
+    snprintf(line + used, sizeof line - used, "%s%s", used ? "; " : "", counts);
     status_note(STATUS_SUMMARY, line);
     svr_info("<SUMMARY> %s", line);
     part_tell(PART_SUMMARY, world_conf(), line, reason);

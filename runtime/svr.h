@@ -29,10 +29,12 @@ enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 #define svr_warn(...)  SVR_LOG(SVR_WARN, __VA_ARGS__)
 #define svr_err(...)   SVR_LOG(SVR_ERR, __VA_ARGS__)
 
+/* A format may have %m, which -Wpedantic does not know. */
 #define SVR_LOG(level, ...)                                                    \
-    ((level) >= svr_log_lowest                                                 \
-         ? svr_log((level), __FILE__, __LINE__, __func__, __VA_ARGS__)         \
-         : (void)0)
+    (__extension__(                                                            \
+        (level) >= svr_log_lowest                                              \
+            ? svr_log((level), __FILE__, __LINE__, __func__, __VA_ARGS__)      \
+            : (void)0))
 
 /* svr_log_lowest is the lowest level that any sink takes. Read only. */
 extern enum svr_level svr_log_lowest;
@@ -61,7 +63,8 @@ struct svr_error {
 
 /* svr_fail makes a failure: `return svr_fail("open %s: %m", path);`. The
  * runtime hands it to on_except. Loop thread only. Returns SVR_FAILED. */
-#define svr_fail(...) svr_fail_at(__FILE__, __LINE__, __func__, __VA_ARGS__)
+#define svr_fail(...)                                                          \
+    (__extension__ svr_fail_at(__FILE__, __LINE__, __func__, __VA_ARGS__))
 int svr_fail_at(const char *file, int line, const char *function,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -1,6 +1,10 @@
 /* text: a text from outside (a hook, a client, a file) made one line. */
+#define _GNU_SOURCE
 #include "text.h"
 
+#include <errno.h>
+#include <locale.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,4 +73,23 @@ text_line(char *line, size_t size, const char *text) {
     }
     line[used] = '\0';
     return used;
+}
+
+static locale_t c_words;
+
+static void
+make_words(void) {
+    c_words = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+void
+text_format(char *text, size_t size, const char *format, va_list args) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int saved = errno;
+    pthread_once(&once, make_words);
+    locale_t former = uselocale(c_words);
+    errno = saved;
+    vsnprintf(text, size, format, args);
+    uselocale(former);
+    errno = saved;
 }

@@ -2,11 +2,17 @@
 #ifndef TEXT_H
 #define TEXT_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* text_utf8 returns the number of bytes of the UTF-8 character at `text`, 1 to
  * 4, or 0 if there is no valid one (RFC 3629). */
 int text_utf8(const char *text);
+
+/* text_format is vsnprintf(3) with the points and words of the C locale, which
+ * ever a hook has chosen; %m is as errno was. Any thread. */
+__attribute__((format(printf, 3, 0))) void
+text_format(char *text, size_t size, const char *format, va_list args);
 
 /* text_line copies `text` to `line` as one line. A control character, a C1
  * control character and a byte that is not UTF-8 become the escapes \n, \r, \t

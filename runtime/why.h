@@ -16,7 +16,7 @@ why(char text[WHY_SIZE], const char *format, ...) {
     char reason[WHY_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(reason, sizeof reason, format, args);
+    text_format(reason, sizeof reason, format, args);
     va_end(args);
     text_line(text, WHY_SIZE, reason);
     return -1;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # svr.sh: controls the server __NAME__. Works from any folder, through links too.
 set -eu
+unset MAKEFLAGS MFLAGS GNUMAKEFLAGS MAKEFILES MAKELEVEL # they are another make's
 
 name=__NAME__
 self=$(readlink -f -- "$0")
