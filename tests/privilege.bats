@@ -95,3 +95,72 @@ run_script() {
     alive "$pid"
     bounded "$opt/svr.sh" close
 }
+
+@test "root cannot start where run/ is another user's; the command it names works" {
+    cd "$opt"
+    for command in start run restart; do
+        run bounded ./svr.sh "$command"
+        [ "$status" -eq 1 ]
+        [[ $output == *"run/ belongs to the user daemon; type: setpriv "*" ./svr.sh start"* ]]
+    done
+    [ -z "$(find run log -mindepth 1)" ]
+    bounded sh -c "${output#*type: }"
+    started+=("$(cat run/demo.pid)")
+    [ "$(owner "/proc/$(cat run/demo.pid)")" = daemon ]
+    bounded ./svr.sh close
+}
+
+# try_link OWNER NAME TARGET: daemon's server starts, or not, where OWNER left a
+# link at NAME; it is closed again.
+try_link() {
+    ln -s "$3" "$opt/$2"
+    chown -h "$1" "$opt/$2"
+    if as daemon timeout 60 "$opt/svr.sh" start; then
+        as daemon timeout 60 "$opt/svr.sh" close
+    fi
+    rm -rf "$opt"/run/* "$opt"/log/*
+}
+
+@test "a link that another user left in run/ or log/ is never followed" {
+    set_key log.file_log.level INFO
+    cp svr_conf "$opt/svr_conf"
+    other=$BATS_TEST_TMPDIR/other
+    mkdir "$other"
+    chown daemon "$other"
+    for name in run/lock run/demo.pid run/handler.1.so log/demo.log log/demo.console; do
+        for content in "" precious; do # a file that is there, and a new one
+            rm -f "$other/file"
+            [ -z "$content" ] || as daemon sh -c "echo $content >$other/file"
+            try_link nobody "$name" "$other/file"
+            [ "$(cat "$other/file" 2>/dev/null)" = "$content" ] ||
+                { echo "$name was followed"; return 1; }
+        done
+    done
+    for user in daemon root; do
+        rm -f "$other/file"
+        try_link "$user" log/demo.log "$other/file"
+        grep -q 'close: delay' "$other/file"
+    done
+}
+
+@test "root's check opens nothing through a link of the service's user" {
+    echo precious >"$BATS_TEST_TMPDIR/file"
+    ln -s "$BATS_TEST_TMPDIR/file" "$opt/log/demo.log"
+    chown -h daemon "$opt/log/demo.log"
+    run bounded "$opt/svr.sh" check
+    [ "$status" -eq 1 ]
+    [[ $output == "rejected: svr_conf:"*"log/demo.log: Operation not permitted" ]]
+}
+
+@test "nobody else can lock run/lock, nor one of an older version" {
+    : >"$opt/run/lock"
+    chown daemon "$opt/run/lock"
+    chmod 644 "$opt/run/lock"
+    start_as daemon
+    [ "$(stat -c %a "$opt/run/lock")" = 600 ]
+    run as nobody cat "$opt/run/lock"
+    [ "$status" -ne 0 ]
+    bounded "$opt/svr.sh" close
+    start_as daemon
+    bounded "$opt/svr.sh" close
+}
