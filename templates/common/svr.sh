@@ -103,7 +103,7 @@ command=${1:-}
 [ $# -le 1 ] || [ "$command" = status ] || usage
 case $command in
 start | run)
-    need_server
+    running || true
     report_stale
     exec "$server" "$command"
     ;;
