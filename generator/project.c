@@ -236,7 +236,7 @@ derive(void) {
         return write_file("svr_conf.h", "", 0);
     struct conf *conf = conf_read(stage, "svr_conf", tables, CONF_ANY, reason);
     FILE *out = conf ? open_memstream(&text, &size) : NULL;
-    int result = out ? derive_header(conf, out, reason) : -1;
+    int result = out ? derive_header(conf, NULL, out, reason) : -1;
     if (out)
         fclose(out);
     result =

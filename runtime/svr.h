@@ -15,15 +15,18 @@
 
 /* Only what stands between push and pop is visible to the handler. */
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- Log -------------------------------------------------------------- */
 
 enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 
 /* svr_debug ... svr_err log one line, as printf(3), with the caller's file and
- * line. Any thread, any moment; errno is kept. A line is at most 4096 bytes
- * (PIPE_BUF, so that pipes do not tear it); a longer one is cut and ends in
- * "...". A level that no sink takes costs one comparison. */
+ * line; %m is strerror(errno), as in syslog(3). Any thread, any moment; errno
+ * is kept. A line is at most 4096 bytes (PIPE_BUF, so that pipes do not tear
+ * it); a longer one is cut and ends in "...". A level that no sink takes costs one comparison. */
 #define svr_debug(...) SVR_LOG(SVR_DEBUG, __VA_ARGS__)
 #define svr_info(...)  SVR_LOG(SVR_INFO, __VA_ARGS__)
 #define svr_warn(...)  SVR_LOG(SVR_WARN, __VA_ARGS__)
@@ -31,7 +34,8 @@ enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 
 #define SVR_LOG(level, ...)                                                    \
     ((level) >= svr_log_lowest                                                 \
-         ? svr_log((level), __FILE__, __LINE__, __func__, __VA_ARGS__)         \
+         ? (__extension__ svr_log((level), __FILE__, __LINE__, __func__,       \
+                                  __VA_ARGS__))                                \
          : (void)0)
 
 /* svr_log_lowest is the lowest level that any sink takes. Read only. */
@@ -61,7 +65,8 @@ struct svr_error {
 
 /* svr_fail makes a failure: `return svr_fail("open %s: %m", path);`. The
  * runtime hands it to on_except. Loop thread only. Returns SVR_FAILED. */
-#define svr_fail(...) svr_fail_at(__FILE__, __LINE__, __func__, __VA_ARGS__)
+#define svr_fail(...)                                                          \
+    (__extension__ svr_fail_at(__FILE__, __LINE__, __func__, __VA_ARGS__))
 int svr_fail_at(const char *file, int line, const char *function,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -231,5 +236,8 @@ extern const struct svr_handler svr_handler;
                                             .keys = svr_keys_,                 \
                                             __VA_ARGS__}
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

@@ -96,7 +96,8 @@ begins_at() {
             old=$(saved) # so that there is a newest and one before
             strace -qq -o trace.txt -p "$server" -e "inject=$call:signal=KILL:when=$nth" 3>&- 2>strace.txt &
             helpers+=("$!")
-            wait_until 5 eval 'grep -q "TracerPid:.[1-9]" /proc/$server/status'
+            # a log line's write may end it at once
+            wait_until 5 eval 'gone "$server" || grep -q "TracerPid:.[1-9]" /proc/$server/status'
             touch save
             wait_until 5 eval '[ -s status.txt ] || [ "$(count_lines "saved [0-9]")" -eq 2 ]'
             [ "$(count_lines 'saved [0-9]')" -eq 1 ] || break # there is no nth
