@@ -243,7 +243,7 @@ derive(void) {
     FILE *out = conf ? buffer_open(&text) : NULL;
     if (conf && !out)
         why(reason, "svr_conf.h: no memory");
-    int result = out ? derive_header(conf, out, reason) : -1;
+    int result = out ? derive_header(conf, NULL, out, reason) : -1;
     if (buffer_close(&text, out) < 0 && result == 0)
         result = why(reason, "svr_conf.h: no memory");
     result = result < 0 ? fail("%s", reason)

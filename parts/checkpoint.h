@@ -19,10 +19,16 @@
 #define CHECKPOINT_H
 
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* svr_checkpoint_save saves now. Loop thread, after on_start. Returns 0, or -1
  * with the reason logged; the file is then as before. */
 int svr_checkpoint_save(void);
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

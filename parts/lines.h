@@ -13,6 +13,9 @@
 #include "svr.h"
 
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum { SVR_LINE_SIZE = 4096 };
 
@@ -38,5 +41,8 @@ int svr_lines(const char *address, svr_call *call, int64_t most, double idle);
 /* svr_lines_clients is how many there are. Loop thread. */
 int64_t svr_lines_clients(void);
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

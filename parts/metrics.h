@@ -3,11 +3,17 @@
 #define METRICS_H
 
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* svr_metrics returns what `svr.sh status --metrics` prints, OpenMetrics text
  * that ends in "# EOF", for a service that answers it over HTTP; a family of
  * its own goes before. Any thread. The caller frees; NULL: no memory. */
 char *svr_metrics(void);
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

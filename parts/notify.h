@@ -3,6 +3,9 @@
 #define NOTIFY_H
 
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* The part sends READY=1 after on_start, RELOADING=1 and READY=1 around a
  * reload and a restart, STOPPING=1 before on_close, WATCHDOG=1 as long as the
@@ -12,5 +15,8 @@
  * long on_start. Loop thread. Does nothing without NOTIFY_SOCKET. */
 void svr_notify(const char *lines);
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

@@ -9,10 +9,16 @@
 #include <stddef.h>
 
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* svr_backtrace writes the functions that led here, "inner+0x1c < outer+0x8
  * < ...", with the NUL at most `size` bytes. Any thread. */
 void svr_backtrace(char *text, size_t size);
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

@@ -20,6 +20,9 @@
 #include <stdint.h>
 
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* svr_fencing_token is the number of this mastership, 0 in a slave: larger than
  * that of each one before, so that a store can refuse what comes late from a
@@ -27,5 +30,8 @@
  * hears of it after on_start, with a const int64_t *. Any thread. */
 int64_t svr_fencing_token(void);
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

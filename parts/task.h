@@ -9,6 +9,9 @@
 #include "svr.h"
 
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* How a task is done; what is 0 has the value that is told. */
 struct svr_task {
@@ -56,5 +59,8 @@ int svr_task_cancel(const char *key);
 int svr_deadline(const char *key, svr_call *late, void *arg, double seconds);
 int svr_deadline_met(const char *key);
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

@@ -5,6 +5,9 @@
 #include "svr.h"
 
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* svr_add_thread_timer calls `call(arg)`, a callback of the handler's table,
  * each `every` seconds (0.001 and above) on absolute deadlines, one timer at a
@@ -23,5 +26,8 @@ int svr_add_thread_timer(const char *key, svr_call *call, void *arg,
  * Returns 0, or -1 for an unknown key. */
 int svr_remove_thread_timer(const char *key);
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

@@ -68,25 +68,64 @@ number(const char *text, char **end) {
     return strtod_l(text, end, c_locale);
 }
 
+/* What a unit makes of a number: a size or a time. */
+static const struct unit {
+    const char *name;
+    double factor;
+    bool time;
+} units[] = {{"", 1, false},        {"k", 1 << 10, false},
+             {"M", 1 << 20, false}, {"G", 1 << 30, false},
+             {"ms", 0.001, true},   {"s", 1, true},
+             {"m", 60, true},       {"h", 3600, true}};
+
+static const struct unit *
+find_unit(const char *name) {
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(units[i].name, name) == 0)
+            return &units[i];
+    return NULL;
+}
+
+/* Reads a number with its unit. Returns its type, SVR_STRING if it is none. */
+static enum svr_type
+read_number(const char *text, int64_t *integer, double *decimal) {
+    size_t sign = strspn(text, "+-"), digits = strspn(text, "0123456789+-.eE");
+    bool whole = strspn(text + sign, "0123456789") == digits - sign;
+    char *end, *end_of_integer = "";
+    const struct unit *unit = find_unit(text + digits);
+    if (digits == sign || sign > 1 || !unit || !strpbrk(text, "0123456789"))
+        return SVR_STRING;
+    errno = 0;
+    *decimal = number(text, &end) * unit->factor;
+    if (end != text + digits || errno != 0)
+        return SVR_STRING;
+    if (!whole || unit->time)
+        return whole || unit->time || !*unit->name ? SVR_DOUBLE : SVR_STRING;
+    *integer = strtoll(text, &end_of_integer, 10);
+    bool fits = errno == 0 && !__builtin_mul_overflow(
+                                  *integer, (int64_t)unit->factor, integer);
+    return fits ? SVR_INT : SVR_STRING;
+}
+
 /* Writes the entry's value to `out` as `type`; false when it is none. */
 static bool
 convert(const struct conf_entry *entry, enum svr_type type, void *out) {
     const char *text = entry->text;
-    bool numeric = !entry->quoted && strpbrk(text, "0123456789") &&
-                   text[strspn(text, "0123456789+-.eE")] == '\0';
-    bool truth = !entry->quoted && !strcmp(text, "true");
-    char *end = "";
-    errno = 0;
+    bool bare = !entry->quoted, truth = bare && !strcmp(text, "true");
+    int64_t integer = 0;
+    double decimal = 0;
+    enum svr_type seen =
+        bare ? read_number(text, &integer, &decimal) : SVR_STRING;
     switch (type) {
     case SVR_BOOL:
         *(bool *)out = truth;
-        return truth || (!entry->quoted && !strcmp(text, "false"));
+        return truth || (bare && !strcmp(text, "false"));
     case SVR_INT:
-        *(int64_t *)out = numeric ? strtoll(text, &end, 10) : 0;
-        return numeric && *end == '\0' && errno == 0;
+        *(int64_t *)out = integer;
+        return seen == SVR_INT;
     case SVR_DOUBLE:
-        *(double *)out = numeric ? number(text, &end) : 0;
-        return numeric && *end == '\0' && errno == 0;
+        *(double *)out = decimal;
+        return seen == SVR_INT || seen == SVR_DOUBLE;
     default:
         *(const char **)out = text;
         return true;
@@ -168,8 +207,9 @@ check(const struct conf_entry *entry, char reason[WHY_SIZE]) {
     bool text = row->type == SVR_STRING;
     if (seen != row->type && !(seen == SVR_INT && row->type == SVR_DOUBLE))
         return blame(entry, reason, "needs %s", needs[row->type]);
-    double size =
-        text ? (double)strlen(entry->text) : number(entry->text, NULL);
+    double size = text ? (double)strlen(entry->text) : 0;
+    if (!text)
+        convert(entry, SVR_DOUBLE, &size);
     bool off = row->off && size == 0;
     if (row->max > 0 && !off && (size < row->min || size > row->max))
         return blame(entry, reason, "out of range, needs %s%g to %g%s",
@@ -180,36 +220,74 @@ check(const struct conf_entry *entry, char reason[WHY_SIZE]) {
 
 /* ---- Lines ------------------------------------------------------------ */
 
+static uint32_t
+hash(const char *key) {
+    uint32_t sum = 2166136261;
+    for (; *key; key++)
+        sum = (sum ^ (unsigned char)*key) * 16777619;
+    return sum;
+}
+
+/* Returns the place of a key in the index, or of the gap where it belongs. */
+static uint32_t *
+find_place(const struct conf *conf, const char *key) {
+    uint32_t at = hash(key);
+    for (;; at++) {
+        uint32_t *place = &conf->index[at & (conf->places - 1)];
+        if (*place == 0 || strcmp(conf->entries[*place - 1].key, key) == 0)
+            return place;
+    }
+}
+
 static struct conf_entry *
 find(const struct conf *conf, const char *key) {
+    uint32_t place = conf->places ? *find_place(conf, key) : 0;
+    return place ? &conf->entries[place - 1] : NULL;
+}
+
+/* Makes room for twice as many entries; the index is never more than half
+ * full. */
+static int
+grow(struct conf *conf) {
+    size_t places = conf->places ? conf->places * 2 : 128;
+    struct conf_entry *entries =
+        realloc(conf->entries, places / 2 * sizeof *entries);
+    if (entries)
+        conf->entries = entries;
+    uint32_t *index = entries ? calloc(places, sizeof *index) : NULL;
+    if (!index)
+        return -1;
+    free(conf->index);
+    conf->index = index;
+    conf->places = places;
     for (size_t i = 0; i < conf->count; i++)
-        if (strcmp(conf->entries[i].key, key) == 0)
-            return &conf->entries[i];
-    return NULL;
+        *find_place(conf, entries[i].key) = (uint32_t)i + 1;
+    return 0;
 }
 
 /* Adds an entry at the end. */
 static int
 add(struct conf *conf, struct conf_entry entry, char reason[WHY_SIZE]) {
-    size_t size = (conf->count + 1) * sizeof entry;
-    struct conf_entry *entries = realloc(conf->entries, size);
-    if (!entries)
-        return blame(&entry, reason, "%s", strerror(errno));
-    conf->entries = entries;
+    if (conf->count >= conf->places / 2 && grow(conf) < 0)
+        return blame(&entry, reason, "no memory");
+    *find_place(conf, entry.key) = (uint32_t)conf->count + 1;
     conf->entries[conf->count++] = entry;
     return 0;
 }
 
-/* Reads an escape's number, \NNN or \xNN; `*s` is left on its last byte. */
+/* Reads an escape's number, one to three octal or one or two hexadecimal
+ * digits;
+ * `*s` is left on its last byte. Returns 0 if it makes no byte. */
 static int
-escape(char **s) {
-    static const char digits[] = "0123456789abcdefABCDEF";
-    int hex = (*s)[1] == 'x';
-    char number[4] = "";
+read_escape(char **s) {
+    bool hex = (*s)[1] == 'x';
+    const char *digits = hex ? "0123456789abcdefABCDEF" : "01234567";
+    char text[4] = "";
     *s += hex;
-    for (int n = 0; n < 3 - hex && (*s)[1] && strchr(digits, (*s)[1]); n++)
-        number[n] = *++*s;
-    long byte = strtol(number, NULL, hex ? 16 : 8);
+    for (int n = 0; n < (hex ? 2 : 3) && (*s)[1] && strchr(digits, (*s)[1]);
+         n++)
+        text[n] = *++*s;
+    long byte = strtol(text, NULL, hex ? 16 : 8);
     return byte < 256 ? (int)byte : 0;
 }
 
@@ -222,7 +300,7 @@ decode(char *s) {
     char *out = s;
     while (*++s != '"') {
         const char *name = *s == '\\' && s[1] ? strchr(names, s[1]) : NULL;
-        int byte = *s == '\\' && !name ? escape(&s) : (unsigned char)*s;
+        int byte = *s == '\\' && !name ? read_escape(&s) : (unsigned char)*s;
         if (name) {
             byte = (unsigned char)bytes[name - names];
             s++;
@@ -256,6 +334,11 @@ read_value(struct conf_entry *entry, char *value, char reason[WHY_SIZE]) {
     entry->text = value;
     if (!entry->quoted)
         *end = '\0';
+    if (!entry->quoted && strchr("0123456789+-", *value) &&
+        look(entry) == SVR_STRING)
+        return blame(entry, reason,
+                     "no number with a known unit (k, M, G; ms, s, m, h); "
+                     "quotes make it a string");
     return 0;
 }
 
@@ -393,6 +476,7 @@ conf_free(struct conf *conf) {
     if (!conf)
         return;
     free(conf->entries);
+    free(conf->index);
     free(conf->text);
     free(conf);
 }
@@ -407,8 +491,14 @@ conf_text(const struct conf *conf, const char *key) {
 
 double
 conf_number(const struct conf *conf, const char *key) {
-    const char *text = conf_text(conf, key);
-    return strcmp(text, "true") == 0 ? 1 : number(text, NULL);
+    const struct conf_entry *entry = find(conf, key);
+    bool truth = false;
+    double value = 0;
+    if (entry && convert(entry, SVR_BOOL, &truth))
+        return truth;
+    if (entry)
+        convert(entry, SVR_DOUBLE, &value);
+    return value;
 }
 
 int
@@ -446,6 +536,19 @@ conf_fill(const struct conf *conf, const struct svr_key *table, void *values,
     return 0;
 }
 
+/* Writes a change's name, with the types if those differ. */
+static void
+name_change(const struct conf_entry *entry, const struct conf_entry *was,
+            char *text, size_t size) {
+    static const char *const types[] = {"a truth value", "an integer",
+                                        "a decimal", "a text"};
+    enum svr_type old = was ? conf_type(was) : conf_type(entry);
+    snprintf(text, size, "%.80s", entry->key);
+    if (old != conf_type(entry))
+        snprintf(text, size, "%.80s: was %s, is now %s", entry->key, types[old],
+                 types[conf_type(entry)]);
+}
+
 int
 conf_changes(const struct conf *conf, const struct conf *old, bool restart,
              char names[WHY_SIZE]) {
@@ -454,13 +557,16 @@ conf_changes(const struct conf *conf, const struct conf *old, bool restart,
     *names = '\0';
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_entry *entry = &conf->entries[i];
-        const char *was = conf_text(old, entry->key);
-        if ((was && strcmp(was, entry->text) == 0) ||
-            (restart && !entry->row->restart))
+        const struct conf_entry *was = find(old, entry->key);
+        char name[160];
+        bool same = was && strcmp(was->text, entry->text) == 0 &&
+                    conf_type(was) == conf_type(entry);
+        if (same || (restart && !entry->row->restart))
             continue;
-        if (used < WHY_SIZE / 2)
-            used += (size_t)snprintf(names + used, WHY_SIZE - used, "%s%.80s",
-                                     changed ? ", " : "", entry->key);
+        name_change(entry, was, name, sizeof name);
+        if (used + strlen(name) + 3 < WHY_SIZE / 2)
+            used += (size_t)snprintf(names + used, WHY_SIZE - used, "%s%s",
+                                     changed ? ", " : "", name);
         changed++;
     }
     return changed;
@@ -472,6 +578,16 @@ conf_secret(const char *key) {
     const char *word = dot ? dot + 1 : key;
     return !strcmp(word, "password") || !strcmp(word, "secret") ||
            !strcmp(word, "token");
+}
+
+bool
+conf_range(const struct conf_entry *entry, double *min, double *max) {
+    char first[32], last[32], more;
+    int64_t integer;
+    return entry->beside &&
+           sscanf(entry->beside, " %31s to %31s %c", first, last, &more) == 2 &&
+           read_number(first, &integer, min) != SVR_STRING &&
+           read_number(last, &integer, max) != SVR_STRING && *min <= *max;
 }
 
 int

@@ -31,6 +31,8 @@ struct conf {
     char *text;
     struct conf_entry *entries;
     size_t count;
+    uint32_t *index; /* by the key's hash: an entry's number + 1, 0: a gap */
+    size_t places;   /* of the index, a power of 2 */
     enum conf_own own;
 };
 
@@ -62,10 +64,15 @@ int conf_check_table(const struct svr_key *table, size_t size,
 int conf_fill(const struct conf *conf, const struct svr_key *table,
               void *values, char reason[WHY_SIZE]);
 
-/* conf_changes counts the keys whose value differs from `old`, all or those
- * that wait for a restart, and writes their names as "a, b". */
+/* conf_changes counts the keys whose value or type differs from `old`, all or
+ * those that wait for a restart, and writes their names as "a, b"; a changed
+ * type is part of the name. */
 int conf_changes(const struct conf *conf, const struct conf *old, bool restart,
                  char names[WHY_SIZE]);
+
+/* conf_range reads a number's range from the comment beside its key, which is
+ * only that: `# 1 to 100` or `# 0.1s to 2h`. */
+bool conf_range(const struct conf_entry *entry, double *min, double *max);
 
 /* conf_secret tells whether a key's value is never to be shown. */
 bool conf_secret(const char *key);

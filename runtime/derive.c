@@ -1,5 +1,6 @@
 /* derive: svr_conf.h out of svr_conf, for the compiler to know each key. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "derive.h"
@@ -15,34 +16,88 @@ derive_keyword(const char *word) {
     return found && found[-1] == ' ' && found[strlen(word)] == ' ';
 }
 
-/* Writes a key as the field's name. */
-static void
-field(const char *key, char name[128]) {
-    snprintf(name, 128, "%s", key);
-    for (char *c = name; *c; c++)
-        if (*c == '.')
-            *c = '_';
+/* A key with its field's name. */
+struct field {
+    const struct conf_entry *entry;
+    char name[128];
+};
+
+static int
+by_name(const void *one, const void *other) {
+    return strcmp(((const struct field *)one)->name,
+                  ((const struct field *)other)->name);
 }
 
-/* Each field's name is to be its own, and no word of C. */
 static int
-check(const struct conf *conf, char reason[WHY_SIZE]) {
-    char name[128], other[128], text[256];
+by_line(const void *one, const void *other) {
+    return ((const struct field *)one)->entry->line -
+           ((const struct field *)other)->entry->line;
+}
+
+/* Names each key's field, with underscores for dots. */
+static struct field *
+name_fields(const struct conf *conf) {
+    struct field *fields = calloc(conf->count + 1, sizeof *fields);
+    for (size_t i = 0; fields && i < conf->count; i++) {
+        fields[i].entry = &conf->entries[i];
+        snprintf(fields[i].name, sizeof fields[i].name, "%s",
+                 conf->entries[i].key);
+        for (char *c = fields[i].name; *c; c++)
+            if (*c == '.')
+                *c = '_';
+    }
+    return fields;
+}
+
+/* The compiler's macros, `#define NAME VALUE` a line: no field may be one. One
+ * with arguments does no harm. */
+static int
+check_macros(const struct conf *conf, const struct field *fields, FILE *macros,
+             char reason[WHY_SIZE]) {
+    char line[512];
+    struct field key;
+    while (macros && fgets(line, sizeof line, macros)) {
+        if (sscanf(line, "#define %127s", key.name) != 1)
+            continue;
+        const struct field *field =
+            bsearch(&key, fields, conf->count, sizeof *fields, by_name);
+        if (field && field->entry->line)
+            return conf_blame(conf, field->entry->key,
+                              "a macro of the C library, no field's name; "
+                              "choose another key",
+                              reason);
+    }
+    return 0;
+}
+
+/* Each field's name must be its own, and no word of C; and a value must be in
+ * the range beside it. `fields` are in the order of their names. */
+static int
+check_fields(const struct conf *conf, const struct field *fields,
+             char reason[WHY_SIZE]) {
+    char text[256];
+    double min, max;
     for (size_t i = 0; i < conf->count; i++) {
-        const struct conf_entry *entry = &conf->entries[i];
-        field(entry->key, name);
-        if (strlen(entry->key) >= sizeof name)
+        const struct conf_entry *entry = fields[i].entry;
+        if (strlen(entry->key) >= sizeof fields[i].name)
             return conf_blame(conf, entry->key, "over 127 characters", reason);
-        if (derive_keyword(name))
+        if (derive_keyword(fields[i].name))
             return conf_blame(conf, entry->key, "a word of C, no field's name",
                               reason);
-        for (size_t j = 0; j < i; j++) {
-            field(conf->entries[j].key, other);
-            snprintf(text, sizeof text, "has the same field, %s, as %s", name,
-                     conf->entries[j].key);
-            if (strcmp(name, other) == 0)
-                return conf_blame(conf, entry->key, text, reason);
+        if (i > 0 && by_name(&fields[i - 1], &fields[i]) == 0) {
+            const struct conf_entry *other = fields[i - 1].entry;
+            bool later = other->line > entry->line;
+            snprintf(text, sizeof text, "has the same field, %s, as %s",
+                     fields[i].name, later ? entry->key : other->key);
+            return conf_blame(conf, later ? other->key : entry->key, text,
+                              reason);
         }
+        double value = conf_number(conf, entry->key);
+        snprintf(text, sizeof text, "out of range, needs%s",
+                 entry->beside ? entry->beside : "");
+        if (!entry->row && conf_range(entry, &min, &max) &&
+            (value < min || value > max))
+            return conf_blame(conf, entry->key, text, reason);
     }
     return 0;
 }
@@ -71,31 +126,19 @@ string(FILE *out, const char *text) {
     fputc('"', out);
 }
 
-/* The entry that stands in the file next after a line, or NULL. */
-static const struct conf_entry *
-next(const struct conf *conf, int line) {
-    const struct conf_entry *best = NULL;
-    for (size_t i = 0; i < conf->count; i++)
-        if (conf->entries[i].line > line &&
-            (!best || conf->entries[i].line < best->line))
-            best = &conf->entries[i];
-    return best;
-}
-
 /* Writes a key's field, with the comments above and beside it. */
 static void
-write_field(FILE *out, const struct conf_entry *entry) {
+write_field(FILE *out, const struct field *field) {
     static const char *const types[] = {"bool ", "int64_t ", "double ",
                                         "const char *"};
-    char name[128];
+    const struct conf_entry *entry = field->entry;
     const char *line = entry->above;
     for (; line && line < entry->start; line += strlen(line) + 1) {
         fputs(line == entry->above ? "    /* " : "\n     * ", out);
         comment(out, line);
     }
-    field(entry->key, name);
     fprintf(out, "%s    %s%s;", entry->above ? " */\n" : "",
-            types[conf_type(entry)], name);
+            types[conf_type(entry)], field->name);
     if (entry->beside) {
         fputs(" /* ", out);
         comment(out, entry->beside);
@@ -104,38 +147,63 @@ write_field(FILE *out, const struct conf_entry *entry) {
     fputc('\n', out);
 }
 
-/* Writes a key's row. */
+/* Writes a key's row. A secret has no default that could be read from the
+ * handler's file. */
 static void
-write_row(FILE *out, const struct conf_entry *entry) {
+write_row(FILE *out, const struct field *field) {
     static const char *const types[] = {"BOOL", "INT", "DOUBLE", "STRING"};
-    char name[128];
-    field(entry->key, name);
+    const struct conf_entry *entry = field->entry;
+    enum svr_type type = conf_type(entry);
+    double min, max;
     fprintf(out,
             " \\\n    {\"%s\", SVR_%s, offsetof(struct svr_conf, %s), \\\n"
             "     .value = ",
-            entry->key, types[conf_type(entry)], name);
-    string(out, entry->text);
+            entry->key, types[type], field->name);
+    string(out, !conf_secret(entry->key) ? entry->text
+                : type == SVR_STRING     ? ""
+                : type == SVR_BOOL       ? "false"
+                                         : "0");
+    if ((type == SVR_INT || type == SVR_DOUBLE) &&
+        conf_range(entry, &min, &max))
+        fprintf(out, ", .min = %.17g, .max = %.17g", min, max);
     fputs("},", out);
 }
 
-int
-derive_header(const struct conf *conf, FILE *out, char reason[WHY_SIZE]) {
-    const struct conf_entry *entry = NULL;
-    if (check(conf, reason) < 0)
-        return -1;
+/* Writes the fields that have a line in the file, in its order. */
+static void
+write_header(const struct field *fields, size_t count, FILE *out) {
+    size_t first = 0;
+    while (first < count && fields[first].entry->line == 0)
+        first++;
     fputs("/* Derived from svr_conf at each make: edit svr_conf. */\n"
           "#ifndef SVR_CONF_H\n#define SVR_CONF_H\n\n"
           "#include \"svr.h\"\n\nstruct svr_conf {\n",
           out);
-    if (!next(conf, 0))
+    if (first == count)
         fputs("    char none_;\n", out);
-    while ((entry = next(conf, entry ? entry->line : 0)))
-        write_field(out, entry);
+    for (size_t i = first; i < count; i++)
+        write_field(out, &fields[i]);
     fputs("};\n\n/* key, type, place of the field, value at make */\n"
           "#define SVR_CONF_KEYS",
           out);
-    while ((entry = next(conf, entry ? entry->line : 0)))
-        write_row(out, entry);
+    for (size_t i = first; i < count; i++)
+        write_row(out, &fields[i]);
     fputs("\n\n#endif\n", out);
-    return 0;
+}
+
+int
+derive_header(const struct conf *conf, FILE *macros, FILE *out,
+              char reason[WHY_SIZE]) {
+    struct field *fields = name_fields(conf);
+    if (!fields)
+        return why(reason, "svr_conf.h: no memory");
+    qsort(fields, conf->count, sizeof *fields, by_name);
+    int result = check_fields(conf, fields, reason);
+    if (result == 0)
+        result = check_macros(conf, fields, macros, reason);
+    qsort(fields, conf->count, sizeof *fields, by_line);
+    if (result == 0)
+        write_header(fields, conf->count, out);
+    free(fields);
+    return result;
 }

@@ -6,10 +6,11 @@
 
 #include "conf.h"
 
-/* derive_header writes svr_conf.h: struct svr_conf with a field for each key
- * of the file, and SVR_CONF_KEYS, its table. Returns 0, or -1 with the reason
- * when a key makes no field; nothing is written then. */
-int derive_header(const struct conf *conf, FILE *out, char reason[WHY_SIZE]);
+/* derive_header writes the header for a configuration. No field may be a macro:
+ * `macros` lists the compiler's, as its option -dM prints them; NULL: not
+ * known. Returns 0, or -1 with the reason. */
+int derive_header(const struct conf *conf, FILE *macros, FILE *out,
+                  char reason[WHY_SIZE]);
 
 /* derive_keyword tells whether C has a word for its own. */
 bool derive_keyword(const char *word);

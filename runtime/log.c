@@ -266,9 +266,9 @@ deliver(const struct event *event) {
         pthread_rwlock_unlock(&in_use_lock);
         pthread_rwlock_wrlock(&in_use_lock);
         char reason[WHY_SIZE];
-        int result = look_after_file(in_use, event->now.tv_sec, reason);
+        int looked = look_after_file(in_use, event->now.tv_sec, reason);
         pthread_rwlock_unlock(&in_use_lock);
-        if (result < 0)
+        if (looked < 0)
             svr_warn("%s: %s", rows[FILE_LOG].key, reason);
         pthread_rwlock_rdlock(&in_use_lock);
     }

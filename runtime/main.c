@@ -184,14 +184,25 @@ command_start(int dir) {
 }
 
 static int
-command_derive(int dir) {
+derive(int dir, FILE *macros) {
     char reason[WHY_SIZE];
     struct conf *conf = part_conf(dir, source_built.conf, NULL, reason);
-    int result = conf ? derive_header(conf, stdout, reason) : -1;
+    int result = conf ? derive_header(conf, macros, stdout, reason) : -1;
     conf_free(conf);
     if (result < 0)
         fprintf(stderr, "%s\n", reason);
     return result < 0 ? 1 : 0;
+}
+
+static int
+command_derive(int dir) {
+    return derive(dir, NULL);
+}
+
+/* The same; no field may be a macro of those on standard input. */
+static int
+command_derive_checked(int dir) {
+    return derive(dir, stdin);
 }
 
 static int
@@ -222,6 +233,7 @@ static const struct {
     {.name = "check", .run = client_check},
     {.name = "running", .run = command_running},
     {.name = "--derive", .run = command_derive},
+    {.name = "--derive", .option = "-", .run = command_derive_checked},
 };
 
 int

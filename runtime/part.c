@@ -8,6 +8,30 @@ enum { TABLES = 64 };
 int part_folder = -1;
 const struct source source_built = {"build/handler.so", "svr_conf"};
 
+/* The name of a part is reserved for its keys. */
+static int
+check_reserved(const struct conf *conf, const char *name,
+               char reason[WHY_SIZE]) {
+    size_t length = strlen(name);
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_entry *entry = &conf->entries[i];
+        if (!entry->row && strncmp(entry->key, name, length) == 0 &&
+            entry->key[length] == '.')
+            return conf_blame(conf, entry->key,
+                              "unknown key: that name is a part's", reason);
+    }
+    return 0;
+}
+
+static int
+check_parts(const struct conf *conf, char reason[WHY_SIZE]) {
+    for (const struct part *const *part = parts; *part; part++)
+        if (check_reserved(conf, (*part)->name, reason) < 0 ||
+            ((*part)->check && (*part)->check(conf, reason) < 0))
+            return -1;
+    return 0;
+}
+
 struct conf *
 part_conf(int dir, const char *file, const struct svr_key *keys,
           char reason[WHY_SIZE]) {
@@ -19,11 +43,9 @@ part_conf(int dir, const char *file, const struct svr_key *keys,
     tables[n] = keys;
     struct conf *conf =
         conf_read(dir, file, tables, keys ? CONF_NONE : CONF_OWN, reason);
-    for (const struct part *const *part = parts; conf && *part; part++) {
-        if ((*part)->check && (*part)->check(conf, reason) < 0) {
-            conf_free(conf);
-            conf = NULL;
-        }
+    if (conf && check_parts(conf, reason) < 0) {
+        conf_free(conf);
+        return NULL;
     }
     return conf;
 }

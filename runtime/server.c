@@ -243,6 +243,9 @@ run_timers(void) {
 
 int
 server_timer(struct timer timer) {
+    const struct timer *old = timers_find(timer.key);
+    if (old && !timer.runs && old->every == timer.every && old->at == timer.at)
+        return 0; /* it keeps its phase */
     timer.next = TIMER_NO_NEXT;
     timers_remove(timer.key);
     if ((!timer.every && !timer.at) || timers_add(&timer, now()) == 0)
@@ -254,11 +257,8 @@ server_timer(struct timer timer) {
 /* The summary is a timer like any other; a reload may change its kind. */
 static void
 plan_summary(char kind) {
-    static char planned;
-    if (kind != planned)
-        server_timer(
-            (struct timer){.key = "svr.summary", .own = summarize, .at = kind});
-    planned = kind;
+    server_timer(
+        (struct timer){.key = "svr.summary", .own = summarize, .at = kind});
 }
 
 static void

@@ -15,15 +15,18 @@
 
 /* Only what stands between push and pop is visible to the handler. */
 #pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- Log -------------------------------------------------------------- */
 
 enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 
 /* svr_debug ... svr_err log one line, as printf(3), with the caller's file and
- * line. Any thread, any moment; errno is kept. A line is at most 4096 bytes
- * (PIPE_BUF, so that pipes do not tear it); a longer one is cut and ends in
- * "...". A level that no sink takes costs one comparison. */
+ * line; %m is strerror(errno), as in syslog(3). Any thread, any moment; errno
+ * is kept. A line is at most 4096 bytes (PIPE_BUF, so that pipes do not tear
+ * it); a longer one is cut and ends in "...". A level that no sink takes costs one comparison. */
 #define svr_debug(...) SVR_LOG(SVR_DEBUG, __VA_ARGS__)
 #define svr_info(...)  SVR_LOG(SVR_INFO, __VA_ARGS__)
 #define svr_warn(...)  SVR_LOG(SVR_WARN, __VA_ARGS__)
@@ -234,5 +237,8 @@ extern const struct svr_handler svr_handler;
                                             .keys = svr_keys_,                 \
                                             __VA_ARGS__}
 
+#ifdef __cplusplus
+}
+#endif
 #pragma GCC visibility pop
 #endif

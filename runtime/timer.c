@@ -45,11 +45,6 @@ bytes(uint32_t size) {
                                  sizeof(uint32_t));
 }
 
-void
-timers_span(double seconds) {
-    span = (int64_t)(seconds * NANO);
-}
-
 /* ---- The heap --------------------------------------------------------- */
 
 static void
@@ -77,6 +72,30 @@ sift(uint32_t i, struct slot slot) {
         i = least;
     }
     place(i, slot);
+}
+
+/* When a timer is looked at: the user's at a multiple of the span, the server's
+ * own at its deadline. */
+static int64_t
+look_at(const struct timer *timer) {
+    return timer->own ? timer->due : (timer->due + span - 1) / span * span;
+}
+
+/* Makes the heap's order again, after many deadlines changed. */
+static void
+order_all(void) {
+    uint32_t count = all ? all->count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t timer = heap()[i].timer;
+        all->count = i + 1;
+        sift(i, (struct slot){look_at(&all->pool[timer]), timer});
+    }
+}
+
+void
+timers_span(double seconds) {
+    span = (int64_t)(seconds * NANO);
+    order_all();
 }
 
 /* ---- Add and remove --------------------------------------------------- */
@@ -148,8 +167,14 @@ timers_add(const struct timer *timer, struct timers_now now) {
         new->due = now.mono + new->every;
     *link = i;
     all->count++;
-    sift(all->count - 1, (struct slot){new->due, i});
+    sift(all->count - 1, (struct slot){look_at(new), i});
     return 0;
+}
+
+const struct timer *
+timers_find(const char *key) {
+    uint32_t *link = all ? find(key) : NULL;
+    return link && *link != (uint32_t)NONE ? &all->pool[*link] : NULL;
 }
 
 int
@@ -172,9 +197,7 @@ timers_remove(const char *key) {
 
 int64_t
 timers_next(void) {
-    if (!all || all->count == 0)
-        return INT64_MAX;
-    return (heap()->due + span - 1) / span * span;
+    return !all || all->count == 0 ? INT64_MAX : heap()->due;
 }
 
 /* Sets the next deadline of a period, and how many were missed. */
@@ -213,7 +236,7 @@ timers_due(struct timers_now now, struct timer *tick) {
         else if (!timer->at)
             timer->due = INT64_MAX / 2;
         *tick = *timer;
-        sift(0, (struct slot){timer->due, i});
+        sift(0, (struct slot){look_at(timer), i});
         if (!early && timer->runs > 0 && --timer->runs == 0)
             timers_remove(timer->key);
     }
@@ -228,20 +251,16 @@ timers_delay(const char *key, int64_t due) {
     struct timer *timer = &all->pool[*link];
     timer->due = due;
     if (timer->next != TIMER_NO_NEXT)
-        sift(timer->place, (struct slot){due, *link});
+        sift(timer->place, (struct slot){look_at(timer), *link});
 }
 
 void
 timers_set_clock(struct timers_now now) {
-    uint32_t count = all ? all->count : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t place = heap()[i].timer;
-        struct timer *timer = &all->pool[place];
+    struct timer *timer;
+    for (uint32_t i = 0; (timer = timers_at(i)); i++)
         if (timer->at)
             timer->due = wall_due(timer, now);
-        all->count = i + 1;
-        sift(i, (struct slot){timer->due, place});
-    }
+    order_all();
 }
 
 struct timer *

@@ -34,7 +34,8 @@ struct timer {
 /* All timers; holds indices alone, so that a copy of the bytes is a copy. */
 struct timers;
 
-/* timers_span sets the multiple of which deadlines are rounded up. */
+/* timers_span sets the multiple to which deadlines are rounded up; those of
+ * timers with `own` are not. */
 void timers_span(double seconds);
 
 /* timers_open makes room for the first timers. -1: no memory. */
@@ -43,6 +44,8 @@ int timers_open(void);
 /* timers_add takes the timer's key, call, next, at, arg, every and runs; with
  * `next`, `due` too. Returns 0; -1 when the key exists or memory is short. */
 int timers_add(const struct timer *timer, struct timers_now now);
+/* timers_find is the timer with a key, or NULL. */
+const struct timer *timers_find(const char *key);
 /* timers_remove returns 0, or -1 for an unknown key. */
 int timers_remove(const char *key);
 /* timers_delay sets the deadline of a timer that has a `next`. */

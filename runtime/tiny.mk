@@ -9,7 +9,11 @@
 #   make clean
 
 CFLAGS ?= -O2 -g
-WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Werror
+CXXFLAGS ?= $(CFLAGS)
+WARNINGS ?= -Wall -Wextra -Wpedantic
+CXX ?= c++
+# What the build itself runs: the compiler of this machine, for a cross build.
+CC_FOR_BUILD ?= cc
 prefix ?= /opt/$(NAME)
 user ?= $(NAME)
 
@@ -26,24 +30,74 @@ PART_LIBS := $(shell cat parts/*.h 2>/dev/null | sed -n 's/^ \* libs://p')
 # Fewer pieces to map: a swap is shorter, and a server smaller.
 LEAN = -Wl,-z,noseparate-code
 
+# 64-bit time and file offsets on 32-bit machines; backtraces on all.
+MACHINE = -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -funwind-tables
+
 TINY = $(sort $(wildcard runtime/*.c parts/*.c))
 PUBLIC = $(sort runtime/svr.h $(wildcard parts/*.h))
 
 # The handler and the server refuse each other unless these are the same.
 ABI := $(shell cat $(PUBLIC) | cksum | cut -d' ' -f1)
 
-ALL_CFLAGS = $(WARNINGS) -fPIC -fvisibility=hidden -pthread -Iruntime -Iparts \
-	-DSVR_ABI=$(ABI)UL $(CFLAGS) $(MODE_FLAGS)
+COMMON = $(WARNINGS) -fPIC -fvisibility=hidden -pthread -Iruntime -Iparts \
+	-DSVR_ABI=$(ABI)UL $(MACHINE)
+ALL_CFLAGS = -std=c11 $(COMMON) $(CFLAGS) $(MODE_FLAGS)
+ALL_CXXFLAGS = -std=c++17 $(COMMON) $(CXXFLAGS) $(MODE_FLAGS)
 SERVER_OBJECTS = $(TINY:%.c=build/objects.d/%.o)
-HANDLER_OBJECTS = $(SOURCES:%.c=build/objects.d/%.o)
+HANDLER_OBJECTS = $(patsubst %,build/objects.d/%.o,$(basename $(SOURCES)))
+LINK = $(if $(filter %.cpp,$(SOURCES)),$(CXX),$(CC))
+
+# A cross build derives svr_conf.h by a program of this machine.
+MACHINE_OF = $(shell $(1) -dumpmachine 2>/dev/null)
+CROSS := $(filter-out $(call MACHINE_OF,$(CC_FOR_BUILD)),$(call MACHINE_OF,$(CC)))
+DERIVER = $(if $(CROSS),build/derive,build/$(NAME))
 
 # All cores, unless you say how many.
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 
-.PHONY: all debug release check install clean compiler
-all: build/$(NAME) build/handler.so
+.PHONY: all unlocked debug release check install clean compiler
+
+# One make at a time: two would take each other's files for their own.
+ifdef TINY_LOCKED
+all: unlocked
+else
+all:
+	@mkdir -p build
+	@if command -v flock >/dev/null; then \
+		exec flock build/.lock $(MAKE) --no-print-directory TINY_LOCKED=1 all; \
+	else \
+		exec $(MAKE) --no-print-directory TINY_LOCKED=1 all; \
+	fi
+endif
+unlocked: build/$(NAME) build/handler.so
+
+CREATED := $(shell mkdir -p build/objects.d)
+
+# What changed is what has other content, whatever its time says: a source that
+# came back from a backup, a clock that was set. The sums of all files that are
+# built from stand in build/sums; what a changed one is part of is built again.
+ifdef TINY_LOCKED
+INPUTS = $(wildcard $(SOURCES) *.h svr_conf Makefile runtime/* parts/*)
+define TAKE_BACK
+cksum $(INPUTS) > build/sums.new; \
+test -e build/sums || cp build/sums.new build/sums; \
+for file in $$(sort build/sums build/sums.new | uniq -u | cut -d" " -f3- | \
+	sort -u); do \
+	find build/objects.d -name "*.d" -exec grep -lF -e " $$file" {} + \
+		2>/dev/null | sed "s/d$$/o/" | xargs rm -f; \
+	case $$file in \
+	runtime/*|parts/*) made="build/$(NAME) build/derive svr_conf.h";; \
+	svr_conf) made=svr_conf.h;; \
+	*) made=build/handler.so;; \
+	esac; \
+	touch -c -d @0 $$made; \
+done; \
+mv -f build/sums.new build/sums
+endef
+TAKEN_BACK := $(shell $(TAKE_BACK))
+endif
 
 # A link goes to a temporary name first: nobody ever sees half a file.
 build/$(NAME): $(SERVER_OBJECTS)
@@ -52,15 +106,26 @@ build/$(NAME): $(SERVER_OBJECTS)
 	mv -f $@.new $@
 
 build/handler.so: $(HANDLER_OBJECTS)
-	$(CC) $(CFLAGS) $(MODE_FLAGS) -pthread -shared $(LEAN) $(LDFLAGS) \
+	$(LINK) $(CFLAGS) $(MODE_FLAGS) -pthread -shared $(LEAN) $(LDFLAGS) \
 		-o $@.new $(HANDLER_OBJECTS) $(LDLIBS)
 	mv -f $@.new $@
 
+# The C library's macros, of which no field may have the name.
+HEADERS = assert complex ctype errno fcntl fenv float inttypes limits locale math \
+	poll pthread setjmp signal stdarg stdbool stddef stdint stdio stdlib string \
+	sys/socket sys/stat sys/types sys/wait time unistd wchar wctype
+MACROS = printf '\043include <%s.h>\n' $(HEADERS) | \
+	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) -E -dM -
+
 # The server itself reads svr_conf for the compiler, with the parser that it
 # uses at run time.
-svr_conf.h: svr_conf $(TINY) | build/$(NAME)
-	build/$(NAME) --derive > $@.new || { rm -f $@.new; exit 1; }
+svr_conf.h: svr_conf $(TINY) | $(DERIVER)
+	@$(MACROS) | $(DERIVER) --derive - > $@.new || { rm -f $@.new; exit 1; }
 	if cmp -s $@.new $@; then rm -f $@.new; touch $@; else mv -f $@.new $@; fi
+
+build/derive: $(TINY)
+	$(CC_FOR_BUILD) -std=c11 -Iruntime -Iparts -DSVR_ABI=$(ABI)UL -pthread \
+		-DSVR_PROJECT='"$(NAME)"' -rdynamic -o $@ $(TINY) -ldl $(PART_LIBS)
 
 $(SERVER_OBJECTS): ALL_CFLAGS += -DSVR_PROJECT='"$(NAME)"'
 $(HANDLER_OBJECTS): svr_conf.h
@@ -69,14 +134,17 @@ build/objects.d/%.o: %.c build/objects.d/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# Other flags, another compiler or another mode: all is built anew.
-FLAGS := $(CC) $(ALL_CFLAGS)
-ifneq ($(shell cat build/objects.d/flags 2>/dev/null),$(FLAGS))
+build/objects.d/%.o: %.cpp build/objects.d/flags
+	@mkdir -p $(@D)
+	$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# Other flags, another compiler or another mode: all is built again.
+FLAGS := $(CC) $(ALL_CFLAGS) $(CXX) $(ALL_CXXFLAGS)
+ifneq ($(strip $(file <build/objects.d/flags)),$(strip $(FLAGS)))
 .PHONY: build/objects.d/flags
 endif
 build/objects.d/flags:
-	@mkdir -p $(@D)
-	@printf '%s\n' '$(FLAGS)' > $@
+	$(file >$@,$(FLAGS))@:
 
 compiler:
 	@command -v $(firstword $(CC))

@@ -1,4 +1,5 @@
-/* watch: does the loop live? The loop tells what it does, the guard judges. */
+/* watch: does the loop live? The loop reports what it does, the control thread
+ * judges. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,24 +17,25 @@
 /* A guard that wakes later than this was itself kept from running. */
 enum { LATE_NS = 100000000 };
 
-/* What the loop tells. */
+/* A wait of this share of the span is idle time. */
+enum { IDLE_SHARE = 4 };
+
+/* What the loop tells. It is judged by `work_began` alone: when the work began
+ * that no report has ended, 0: there is none. A loop that waits has none. */
 static const struct watch_duty *_Atomic duty;
 static pthread_t loop;
 static pid_t loop_task;
-static _Atomic int64_t reported, span;
-static atomic_bool by_report, waiting, asleep;
-static atomic_uint calls;
-static int64_t call_ended;
+static _Atomic int64_t work_began, span, wait_began; /* 0: it does not wait */
+static atomic_bool by_report, asleep;
 static struct {
     pthread_mutex_t lock;
     char name[64];
     int64_t since;
 } doing = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* What the guard remembers from one look to the next. */
-static int64_t planned = INT64_MAX, warned_at, cpu_then;
-static bool hung, passed_by;
-static unsigned calls_then; /* when it found the loop waiting */
+/* What the control thread remembers from one look to the next. */
+static int64_t planned = INT64_MAX, warned_for, warned_at, cpu_then;
+static bool hung;
 
 static int64_t
 loop_cpu(void) {
@@ -44,12 +46,20 @@ loop_cpu(void) {
     return used.tv_sec * NANO + used.tv_nsec;
 }
 
+/* Work begins: whoever judges it is woken if nothing was there to judge. */
+static void
+begin_work(int64_t now) {
+    work_began = now;
+    if (atomic_exchange(&asleep, false))
+        duty->wake();
+}
+
 void
 watch_start(const struct watch_duty *its_duty) {
     loop = pthread_self();
     loop_task = gettid();
-    reported = loop_now();
     duty = its_duty;
+    begin_work(loop_now());
     duty->wake();
 }
 
@@ -63,18 +73,20 @@ watch_limits(double seconds, bool report) {
 
 void
 svr_running_report(void) {
-    reported = loop_now();
+    if (work_began)
+        work_began = loop_now();
 }
 
 void
 watch_wait(bool begins) {
-    waiting = begins;
-    if (begins)
+    int64_t now = loop_now();
+    wait_began = begins ? now : 0;
+    if (by_report)
         return;
-    if (!by_report)
-        reported = loop_now();
-    if (atomic_exchange(&asleep, false))
-        duty->wake();
+    if (begins)
+        work_began = 0;
+    else
+        begin_work(now);
 }
 
 void
@@ -84,13 +96,8 @@ watch_do(const char *name) {
     snprintf(doing.name, sizeof doing.name, "%s", name ? name : "");
     doing.since = now;
     pthread_mutex_unlock(&doing.lock);
-    if (!name) {
-        call_ended = now;
-        return;
-    }
-    if (now - call_ended >= span)
-        reported = now; /* it had nothing to do for so long */
-    calls++;
+    if (name && !work_began && duty)
+        begin_work(now);
 }
 
 int
@@ -161,51 +168,68 @@ tell_hung(int64_t now) {
     duty->hung(text);
 }
 
-/* Tells whether the loop waits for events, so that there is nothing to judge
- * until it goes on; it will wake the guard then. */
-static bool
-leave_waiting(void) {
-    asleep = true;
-    if (waiting && !(passed_by && calls != calls_then)) {
-        passed_by = true;
-        calls_then = calls;
-        return true;
+/* Warns at half the span, once. */
+static void
+warn_half(int64_t work, int64_t now) {
+    char where[128];
+    if (warned_for == work)
+        return;
+    describe(where, sizeof where);
+    svr_warn("run_states_check: not receive report in %.1f s, %s",
+             (double)(now - work) / (double)NANO, where);
+    warned_for = work;
+    warned_at = now;
+    cpu_then = loop_cpu();
+}
+
+/* When the work began that is to be judged, 0: none. A wait of a quarter of the
+ * span is no work, even where only the user's reports count. */
+static int64_t
+work_to_judge(int64_t now, int64_t late) {
+    int64_t work = work_began, began = wait_began;
+    if (work && began && now - began >= span / IDLE_SHARE)
+        return atomic_compare_exchange_strong(&work_began, &work, 0) ? 0 : work;
+    if (work && late > LATE_NS) { /* a stopped process, a suspended machine */
+        int64_t later = work + late;
+        bool warned = warned_for == work;
+        if (atomic_compare_exchange_strong(&work_began, &work, later))
+            work = later;
+        if (warned && work == later)
+            warned_for = later;
     }
-    asleep = false;
-    passed_by = false;
-    return false;
+    return work;
+}
+
+/* Reports that the work of which it warned has ended. */
+static void
+all_clear(int64_t work) {
+    if (!warned_for || warned_for == work)
+        return;
+    svr_info("run_states_check: the loop runs again");
+    warned_for = 0;
 }
 
 int64_t
 watch_judge(void) {
-    int64_t now = loop_now(), late = now - planned;
+    int64_t now = loop_now();
     if (!duty || span == 0 || hung)
         return INT64_MAX;
-    if (late > LATE_NS)
-        reported += late; /* a stopped process, a suspended machine */
+    asleep = true; /* work that begins from here on wakes this thread */
+    int64_t work = work_to_judge(now, now - planned);
+    all_clear(work);
     planned = INT64_MAX;
-    int64_t quiet = now - reported;
-    if (quiet < span / 2) {
-        if (warned_at)
-            svr_info("run_states_check: the loop goes on");
-        warned_at = 0;
-        planned = reported + span / 2;
-    } else if (leave_waiting()) {
+    if (!work)
         return INT64_MAX;
-    } else if (quiet >= span) {
+    asleep = false;
+    if (now - work >= span && warned_for == work) {
         tell_hung(now);
-    } else {
-        char where[128];
-        if (!warned_at) {
-            describe(where, sizeof where);
-            svr_warn("run_states_check: not receive report in %.1f s, %s",
-                     (double)quiet / (double)NANO, where);
-            warned_at = now;
-            cpu_then = loop_cpu();
-        }
-        planned = now + span / 8;
-        if (planned > reported + span)
-            planned = reported + span;
+        return INT64_MAX;
     }
+    if (now - work < span / 2)
+        return planned = work + span / 2;
+    warn_half(work, now);
+    planned = now + span / 8;
+    if (planned > work + span && now < work + span)
+        planned = work + span;
     return planned;
 }

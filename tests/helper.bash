@@ -20,6 +20,9 @@ wait_until() {
     return 1
 }
 
+# Our own builds take a warning for an error; a user's do not.
+export WARNINGS=${WARNINGS:--Wall -Wextra -Wpedantic -Werror}
+
 make_base() {
     : "${TINY_NEW:?}"
     mkdir "$BATS_FILE_TMPDIR/base"

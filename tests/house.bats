@@ -5,6 +5,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
     export PROJECT=$BATS_FILE_TMPDIR/house
+    export WARNINGS='-Wall -Wextra -Wpedantic -Wshadow -Werror'
     "$TINY_NEW" -q --with all "$PROJECT"
 }
 

@@ -100,6 +100,22 @@ told() {
     [ "$(cut -d'|' -f1 <<<"$output" | tr '\n' ' ')" = "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1 " ]
 }
 
+@test "the watchdog is fed whatever svr.timer.min_span is, and while reloads follow each other" {
+    notify_socket
+    set_key tcp.listen '"run/kv"'
+    set_key svr.timer.min_span 3600
+    within='env NOTIFY_SOCKET=notify.socket WATCHDOG_USEC=1000000' run_server
+    wait_until 5 eval '[ "$(told WATCHDOG=1)" -ge 3 ]'
+    fed=$(told WATCHDOG=1)
+    export SVR_BUILD=0
+    reload_and_look() {
+        bounded ./svr.sh reload >/dev/null
+        [ "$(told WATCHDOG=1)" -ge $((fed + 3)) ]
+    }
+    wait_until 10 reload_and_look
+    bounded ./svr.sh close
+}
+
 @test "a loop that hangs feeds no watchdog; one for another pid is not fed" {
     hooks <<'END'
 static int run(void) { while (access("hang", F_OK) == 0) usleep(1000); return 20; }

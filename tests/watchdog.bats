@@ -117,6 +117,25 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
+@test "an idle server is never said to hang, however short the span" {
+    hooks <<'END'
+static int tick(void *arg) { (void)arg; return 0; }
+static int on_start(void) { return svr_add_timer("t", tick, NULL, (struct svr_when){.every = 0.7}); }
+SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(tick)));
+END
+    set_key svr.timer.run_status_check_time_span 1
+    set_key svr.timer.min_span 0.1
+    build
+    run_server
+    for _ in 1 2 3 4 5 6 7 8; do
+        ticks=$(json turns)
+        wait_until 10 eval '[ "$(json turns)" -gt $((ticks + 2)) ]'
+    done
+    [ "$(count_lines run_states_check)" -eq 0 ]
+    bounded ./svr.sh close
+    [ "$(exit_status)" -eq 0 ]
+}
+
 @test "E3 a process that was stopped for 2 T is forgiven" {
     hang 2 loop 10 <<'END'
 static int run(void) { svr_info("turn"); usleep(1500000); return 0; }
