@@ -223,3 +223,19 @@ drop_in() {
     inside systemctl stop demo.socket demo
     inside rm /run/systemd/system/demo.socket
 }
+
+@test "a line reaches the journal once, with its priority" {
+    grep -q '^log.syslog = true' "$conf"
+    sed -i 's/^log.console.level = .*/log.console.level = WRAN/' "$conf"
+    inside systemctl reload demo || true
+    # the refusal is an error line of the server: on the console and for syslog
+    wait_until 5 eval '[ "$(journal "rejected: svr_conf:.*WRAN")" -ge 1 ]'
+    inside journalctl --sync
+    lines=$(inside journalctl --no-pager -o json _PID="$old" | python3 -c '
+import json, sys
+found = [json.loads(l) for l in sys.stdin]
+found = [l for l in found if "rejected: svr_conf" in str(l["MESSAGE"])]
+print(len(found), *{l["PRIORITY"] for l in found})')
+    echo "lines and priorities: $lines"
+    [[ $lines =~ ^1\ [34]$ ]]
+}
