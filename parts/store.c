@@ -45,7 +45,7 @@ store_put(const char *path, const void *bytes, size_t size) {
     return result;
 }
 
-/* Reads so many bytes. Returns false with errno, which is 0 at the file's end.
+/* Reads `size` bytes. Returns false with errno, which is 0 at the file's end.
  */
 static bool
 read_whole(int fd, void *to, size_t size) {

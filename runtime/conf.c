@@ -349,12 +349,10 @@ unknown(const struct conf *conf, const struct conf_entry *entry,
     size_t word = strcspn(entry->key, ".") + 1, edits = 0;
     bool reserved = conf->own == CONF_NONE;
     char hint[96] = "";
-    for (size_t i = 0; i < conf->count; i++) {
-        const struct conf_entry *known = &conf->entries[i];
-        consider(entry->key, known->key, &edits, hint);
-        reserved |= conf->own != CONF_ANY && known->row &&
-                    strncmp(known->key, entry->key, word) == 0;
-    }
+    for (size_t i = 0; conf->own == CONF_OWN && i < conf->known; i++)
+        reserved |= strncmp(conf->entries[i].key, entry->key, word) == 0;
+    for (size_t i = 0; reserved && i < conf->count; i++)
+        consider(entry->key, conf->entries[i].key, &edits, hint);
     return reserved ? blame(entry, reason, "unknown key%s", hint) : 0;
 }
 
@@ -465,6 +463,7 @@ conf_read(int dir, const char *path, const struct svr_key *const tables[],
     }
     for (; result == 0 && *tables; tables++)
         result = know(conf, *tables, reason);
+    conf->known = conf->count;
     if (result == 0 && read_lines(conf, reason) == 0)
         return conf;
     conf_free(conf);

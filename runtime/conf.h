@@ -30,7 +30,7 @@ enum conf_own { CONF_NONE, CONF_OWN, CONF_ANY };
 struct conf {
     char *text;
     struct conf_entry *entries;
-    size_t count;
+    size_t count, known; /* the first ones stand in a table */
     uint32_t *index; /* by the key's hash: an entry's number + 1, 0: a gap */
     size_t places;   /* of the index, a power of 2 */
     enum conf_own own;

@@ -234,7 +234,7 @@ bound_console(const struct conf *conf) {
 }
 
 /* Once a second: bounds the console, lets parts give the file another name, and
- * opens it anew when its name leads elsewhere. */
+ * opens it again when its name leads elsewhere. */
 static int
 look_after_file(struct log *log, time_t now, char reason[WHY_SIZE]) {
     struct stat there, here;

@@ -26,7 +26,8 @@ enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 /* svr_debug ... svr_err log one line, as printf(3), with the caller's file and
  * line; %m is strerror(errno), as in syslog(3). Any thread, any moment; errno
  * is kept. A line is at most 4096 bytes (PIPE_BUF, so that pipes do not tear
- * it); a longer one is cut and ends in "...". A level that no sink takes costs one comparison. */
+ * it); a longer one is cut and ends in "...". A level that no sink takes costs
+ * one comparison. */
 #define svr_debug(...) SVR_LOG(SVR_DEBUG, __VA_ARGS__)
 #define svr_info(...)  SVR_LOG(SVR_INFO, __VA_ARGS__)
 #define svr_warn(...)  SVR_LOG(SVR_WARN, __VA_ARGS__)

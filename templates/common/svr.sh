@@ -56,7 +56,6 @@ build() {
             if command -v flock >/dev/null; then
                 flock 9
             fi
-            unset MAKEFLAGS MFLAGS MAKELEVEL
             make -s all 9>&- >&2
         ) 9>build/.lock || {
             say 'rejected: does not compile; the running code keeps running'
