@@ -18,6 +18,7 @@ enum { PERIOD_SIZE = 24 };
 static char kind;                 /* D, H, M or 0 */
 static double limit;              /* of the file's size; 0: none */
 static int keep;                  /* how many, 0: all */
+static bool failing;              /* the last try, which was reported */
 static char in_file[PERIOD_SIZE]; /* the period of its lines; "": unknown */
 
 /* What the names in a folder begin with; one thread at a time rotates. */
@@ -95,7 +96,9 @@ rotate(const char *path, int dir, const char *name, char reason[WHY_SIZE]) {
     if (some && due)
         result = rename_away(dir, name, in_file, reason);
     memcpy(in_file, period, sizeof period);
-    return result;
+    bool told = failing; /* a file that stays too large is tried each second */
+    failing = result < 0;
+    return told ? 0 : result;
 }
 
 static int
