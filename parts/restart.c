@@ -170,6 +170,8 @@ become(char reason[WHY_SIZE]) {
 static int
 hear(enum part_event event, const struct conf *conf, const char *what,
      char reason[WHY_SIZE]) {
+    if (event == PART_START)
+        unlinkat(part_folder, PROBE, 0); /* of a process that was killed */
     if (event == PART_START || event == PART_RELOADED)
         delay = conf_number(conf, "svr.close.force_close_delay");
     if (event == PART_CLOSE && what)

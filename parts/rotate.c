@@ -68,16 +68,19 @@ rename_away(int dir, const char *name, const char *period,
     prefix = name;
     if (keep > 0)
         prune(dir);
+    prefix = NULL;
     return 0;
 }
 
 /* Reports whether a file is one to rename: no pipe or terminal, and nothing
- * that is reached through /dev or /proc. */
-static bool
+ * that is reached through /dev or /proc. -1 with errno: it cannot be known. */
+static int
 may_rename(const char *path, int dir, const char *name, struct stat *file) {
-    return strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0 &&
-           fstatat(dir, name, file, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG(file->st_mode) && file->st_size > 0;
+    if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
+        return 0;
+    if (fstatat(dir, name, file, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -1;
+    return S_ISREG(file->st_mode) && file->st_size > 0;
 }
 
 static int
@@ -88,7 +91,9 @@ rotate(const char *path, int dir, const char *name, char reason[WHY_SIZE]) {
     int result = 0;
     clock_gettime(CLOCK_REALTIME, &now);
     name_period(now.tv_sec, period);
-    bool some = may_rename(path, dir, name, &file);
+    int some = may_rename(path, dir, name, &file);
+    if (some < 0)
+        return why(reason, "keeps its name: %s", strerror(errno));
     if (!*in_file)
         name_period(some ? file.st_mtime : now.tv_sec, in_file);
     bool due = (kind && strcmp(period, in_file) != 0) ||
@@ -96,9 +101,7 @@ rotate(const char *path, int dir, const char *name, char reason[WHY_SIZE]) {
     if (some && due)
         result = rename_away(dir, name, in_file, reason);
     memcpy(in_file, period, sizeof period);
-    bool told = failing; /* a file that stays too large is tried each second */
-    failing = result < 0;
-    return told ? 0 : result;
+    return result;
 }
 
 static int
@@ -106,7 +109,9 @@ look_after(const char *path, char reason[WHY_SIZE]) {
     char name[FOLDER_NAME];
     int dir = folder_find(part_folder, path, name);
     if (dir < 0)
-        return 0; /* the log itself reports that */
+        return errno == ENOENT
+                   ? 0
+                   : why(reason, "keeps its name: %s", strerror(errno));
     int reading = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = rotate(path, reading < 0 ? dir : reading, name, reason);
     if (reading >= 0)
@@ -127,7 +132,10 @@ hear(enum part_event event, const struct conf *conf, const char *path,
     kind = *conf_text(conf, "log.file_log.rotate");
     keep = (int)conf_number(conf, "log.file_log.keep");
     limit = conf_number(conf, "log.file_log.rotate_size");
-    return kind || limit > 0 ? look_after(path, reason) : 0;
+    int result = kind || limit > 0 ? look_after(path, reason) : 0;
+    bool told = failing; /* what lasts is tried each second, reported once */
+    failing = result < 0;
+    return told ? 0 : result;
 }
 
 static const struct svr_key keys[] = {

@@ -245,7 +245,8 @@ client_ask(int dir, const char *request) {
         status = *talk.answer - '0';
         fputs(talk.answer + 1, restarts && status ? stderr : stdout);
     }
-    if (closes && talk.answer)
+    bool answered = talk.answer && *talk.answer;
+    if (closes && answered)
         status = wait_for_end(dir, &talk, status);
     free(talk.answer);
     return status;

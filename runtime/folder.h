@@ -3,12 +3,11 @@
 #ifndef FOLDER_H
 #define FOLDER_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { FOLDER_NAME = NAME_MAX + 1 };
+enum { FOLDER_NAME = 256 }; /* NAME_MAX and the NUL */
 
 /* folder_find follows `path`, from the folder `dir`, to the folder that holds
  * the file. A symbolic link on the way, or at its end, is followed only if it

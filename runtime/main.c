@@ -176,8 +176,10 @@ command_start(int dir) {
         return report_start(ends[0], pid);
     }
     setsid();
-    if (ends[1] != REPORT_FD)
-        dup3(ends[1], REPORT_FD, O_CLOEXEC);
+    if (ends[1] != REPORT_FD && dup3(ends[1], REPORT_FD, O_CLOEXEC) < 0) {
+        report_to(ends[1], SERVER_FAILED, strerror(errno));
+        _exit(SERVER_FAILED);
+    }
     close_range(REPORT_FD + 1, ~0U, 0);
     detaches = true;
     return serve(REPORT_FD);

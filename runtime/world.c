@@ -88,14 +88,14 @@ prepare(void *unused) {
     candidate = (struct handler){.generation = handler_live()->generation + 1,
                                  .source = part_source(),
                                  .copy = ++copies};
-    struct check now = {.source = {candidate_path, candidate.source->conf},
-                        .running = true,
-                        .size = hooks()->state_size,
-                        .version = hooks()->state_version};
+    struct check trial = {.source = {candidate_path, candidate.source->conf},
+                          .running = true,
+                          .size = hooks()->state_size,
+                          .version = hooks()->state_version};
     (void)unused;
     if (handler_copy(folder, &candidate, candidate_path, reason) < 0 ||
         part_tell(PART_CANDIDATE, NULL, candidate.source->code, reason) < 0 ||
-        check_run(folder, now, reason) < 0) {
+        check_run(folder, trial, reason) < 0) {
         handler_drop(folder, &candidate);
         world_reject(reason);
         return NULL;

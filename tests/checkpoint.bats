@@ -97,7 +97,7 @@ begins_at() {
             strace -f -qq -o trace.txt -p "$server" -e "inject=$call:signal=KILL:when=$nth" 3>&- 2>strace.txt &
             helpers+=("$!")
             # a log line's write may end it at once
-            wait_until 5 eval 'gone "$server" || grep -q "TracerPid:.[1-9]" /proc/$server/status'
+            wait_until 5 traced
             touch save
             wait_until 5 eval '[ -s status.txt ] || [ "$(count_lines "saved [0-9]")" -eq 2 ]'
             [ "$(count_lines 'saved [0-9]')" -eq 1 ] || break # there is no nth

@@ -26,7 +26,7 @@ refuses() {
 @test "it makes a project and says what next" {
     run new myproj
     [ "$status" -eq 0 ]
-    [[ ${lines[0]} == "myproj: made from worker, "*" files, parts: handed listen metrics notify probation reaper report restart rollback rotate" ]]
+    [[ ${lines[0]} == "myproj: made from worker, "*" files, parts: handed kept listen metrics notify probation reaper report restart rollback rotate" ]]
     [ "${lines[2]}" = "  cd myproj" ]
     [ "${lines[3]}" = "  make && ./svr.sh start" ]
     [ "${lines[4]}" = "  ./svr.sh status" ]

@@ -152,6 +152,11 @@ last_turn() {
     grep -o "${1:-turn} [0-9]*" log.txt | tail -n 1 | grep -o '[0-9]*'
 }
 
+# traced: strace has reached every thread of $server, or has ended it at once.
+traced() {
+    gone "$server" || ! grep -q 'TracerPid:.0$' "/proc/$server/task/"*/status
+}
+
 gone() {
     local state
     state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 0

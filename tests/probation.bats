@@ -261,7 +261,7 @@ fell_back='the last good code runs'
         strace -f -qq -o trace.txt -p "$server" -e trace=renameat,linkat,unlinkat \
             -e "inject=renameat,linkat,unlinkat:signal=KILL:when=$nth" 3>&- 2>strace.txt &
         helpers+=("$!")
-        wait_until 5 eval 'grep -q "TracerPid:.[1-9]" /proc/$server/status'
+        wait_until 5 traced
         pair 2
         SVR_BUILD=0 bounded ./svr.sh reload >/dev/null 2>&1 || true
         wait_until 5 eval '[ -s status.txt ] || has_line "code2 "'
