@@ -268,7 +268,7 @@ grow(struct conf *conf) {
 /* Adds an entry at the end. */
 static int
 add(struct conf *conf, struct conf_entry entry, char reason[WHY_SIZE]) {
-    if (conf->count >= conf->places / 2 && grow(conf) < 0)
+    if ((!conf->entries || conf->count >= conf->places / 2) && grow(conf) < 0)
         return blame(&entry, reason, "no memory");
     *find_place(conf, entry.key) = (uint32_t)conf->count + 1;
     conf->entries[conf->count++] = entry;

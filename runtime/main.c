@@ -119,7 +119,11 @@ live(int report) {
 static int
 serve(int report) {
     prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
-    report_to(report, SERVER_FAILED, strerror(signals_run(live, report)));
+    char reason[WHY_SIZE];
+    why(reason, "signals: %s", strerror(signals_run(live, report)));
+    if (!detaches)
+        svr_err("start failed: %s", reason);
+    report_to(report, SERVER_FAILED, reason);
     return SERVER_FAILED;
 }
 

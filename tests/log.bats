@@ -74,7 +74,7 @@ END
     set_key log.console.format '"%(levelname)s|%(name)s|%(process)d|%(filename)s|%(lineno)d|%(asctime)s|%(msecs)d|%(funcName)s|%(thread)d|100%%|%(message)s"'
     log_hooks
     run_server
-    wait_until 5 grep -Eq "^ERROR\|demo\|$server\|my_server.c\|[0-9]+\|[0-9-]{10} [0-9:,]{12}\|[0-9]+\|run\|$server\|100%\|an err line$" log.txt
+    wait_until 5 grep -Eq "^ERROR\|demo\|$server\|my_server.c\|[0-9]+\|[0-9-]{10} [0-9:,]{12}\|[0-9]+\|run\|[0-9]+\|100%\|an err line$" log.txt
     bounded ./svr.sh close
     set_key log.console.format '"%(colour)s %(message)s"'
     run bounded ./svr.sh run
@@ -255,13 +255,22 @@ assert last["thread"] > 0 and len(last["time"]) == 23
 END
 }
 
-@test "with JOURNAL_STREAM each console line begins with its priority" {
+@test "where the console is the journal, each line begins with its priority" {
     log_hooks
-    JOURNAL_STREAM=8:1 run_server
+    : >log.txt
+    JOURNAL_STREAM=$(stat -c %d:%i log.txt) run_server
     wait_line 5 'an err line'
     grep -q '^<6><INFO: .* an info line' log.txt
     grep -q '^<4><WARNING: .* a warn line' log.txt
     grep -q '^<3><ERROR: .* an err line' log.txt
+    bounded ./svr.sh close
+}
+
+@test "JOURNAL_STREAM of another file is not believed" {
+    log_hooks
+    JOURNAL_STREAM=8:1 run_server
+    wait_line 5 'an err line'
+    [ "$(grep -c '^<[0-9]><' log.txt)" -eq 0 ]
     bounded ./svr.sh close
 }
 

@@ -122,7 +122,9 @@ s = socket.create_connection(('127.0.0.1', $port), 60); s.sendall(b'$1\\n'); pri
 
 # The unit runs, as another process than the one at the beginning.
 runs_again() {
-    [ "$(show ActiveState)" = active ] && [ "$(main_pid)" != "$old" ]
+    local pid
+    pid=$(main_pid)
+    [ "$pid" != 0 ] && [ "$pid" != "$old" ] && [ "$(show ActiveState)" = active ]
 }
 
 # A limit or a command for the unit, for this test.

@@ -264,12 +264,13 @@ fell_back='the last good code runs'
         wait_until 5 traced
         pair 2
         SVR_BUILD=0 bounded ./svr.sh reload >/dev/null 2>&1 || true
-        wait_until 5 eval '[ -s status.txt ] || has_line "code2 "'
-        if [ ! -s status.txt ]; then
-            kill -9 "$server"
+        wait_until 5 eval 'gone "$server" || has_line "code2 "'
+        if alive "$server"; then
+            kill -9 "$server" 2>/dev/null || true
             wait_until 5 test -s status.txt
             break
         fi
+        wait_until 5 test -s status.txt
         killed=$((killed + 1))
         again
         wait_until 5 eval '[ "$(json state 2>/dev/null)" = running ]'
