@@ -148,8 +148,9 @@ put_step(const struct step *step, const struct event *event, char *to,
         step->place == PLACES ? step->text : event->values[step->place];
     if (step->place == MESSAGE)
         return text_line(to, room + 1, text);
-    size_t length = step->place == PLACES ? step->length : strlen(text);
-    length = length < room ? length : room;
+    size_t length = strnlen(text, room);
+    if (step->place == PLACES && step->length < length)
+        length = step->length;
     memcpy(to, text, length);
     return length;
 }

@@ -105,7 +105,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: handed listen metrics n
     cd ..
     run new --update old # the parts stay
     [ "$status" -eq 0 ]
-    [[ $output == *"parts: checkpoint child handed listen metrics"*" task" ]]
+    [[ $output == *"parts: checkpoint child handed kept listen metrics"*" task" ]]
 }
 
 @test "a server that runs is not disturbed, and a restart brings what is new" {

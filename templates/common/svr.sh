@@ -38,8 +38,8 @@ report_stale() {
     [ -z "$newer" ] || say "built before ${newer#./} changed: ${1:-run make}"
 }
 
-# Builds, one caller at a time; only for the folder's owner, and only where there
-# is a compiler.
+# Builds; only for the folder's owner, and only where there is a compiler. make
+# itself lets one caller build at a time.
 build() {
     if [ "${SVR_BUILD:-1}" = 0 ]; then
         reason='SVR_BUILD=0'
@@ -51,13 +51,7 @@ build() {
     else
         # A mistake in svr_conf: the server reports it, and remembers it.
         "$server" --derive >/dev/null 2>&1 || "$server" "$command" || exit $?
-        mkdir -p build
-        (
-            if command -v flock >/dev/null; then
-                flock 9
-            fi
-            make -s all 9>&- >&2
-        ) 9>build/.lock || {
+        make -s all >&2 || {
             say 'rejected: does not compile; the running code keeps running'
             exit 1
         }
