@@ -3,8 +3,8 @@
  * A child inherits the mask of the thread that starts it, and what is ignored.
  * So the thread of the hooks blocks nothing, and no signal is ignored: each has
  * its default or a handler, which exec resets. The main thread waits for the
- * signals; the kernel prefers it, and a signal that finds it busy is taken by a
- * handler instead, which does the same. */
+ * signals, and the kernel prefers it. Only a signal that finds it busy with
+ * another one interrupts a hook, by a handler that does the same. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>

@@ -166,7 +166,7 @@ END
     done
 }
 
-@test "no signal interrupts a hook: neither its sleep, nor what system(3) waits for" {
+@test "a signal that finds the main thread waiting interrupts no hook: neither its sleep, nor what system(3) waits for" {
     hooks <<'END'
 #include <errno.h>
 #include <time.h>
@@ -183,8 +183,11 @@ END
     build
     run_server
     wait_line 5 'sleeps'
-    kill -HUP "$server"
-    kill -USR1 "$server"
+    for signal in HUP USR1; do
+        wait_until 5 grep -q '^State:.S' "/proc/$server/status" # the main thread waits
+        kill -"$signal" "$server"
+        wait_line 5 "signal $(kill -l "$signal")"
+    done
     wait_line 5 'slept 0'
     wait_line 5 '>> system'
     kill -INT "$server" # which system(3) ignores, for itself
