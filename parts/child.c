@@ -124,8 +124,14 @@ keep(pid_t server, svr_call *work, void *arg, int out) {
 /* Lets the loop take its output, its end and its limit. -1 sets errno. */
 static int
 attend(struct child *child) {
-    struct loop_watch output = {SVR_READ, LOOP_NO_CALL, hear_output, child, 0};
-    struct loop_watch end = {SVR_READ, LOOP_NO_CALL, hear_end, child, 0};
+    struct loop_watch output = {.events = SVR_READ,
+                                .call = LOOP_NO_CALL,
+                                .own = hear_output,
+                                .arg = child};
+    struct loop_watch end = {.events = SVR_READ,
+                             .call = LOOP_NO_CALL,
+                             .own = hear_end,
+                             .arg = child};
     child->process = (int)syscall(SYS_pidfd_open, child->pid, 0);
     if (child->process < 0 || loop_watch(child->out, output) < 0 ||
         loop_watch(child->process, end) < 0)

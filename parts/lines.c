@@ -14,6 +14,7 @@
 #include "part.h"
 #include "server.h"
 
+static const double idle_least = 0.1, idle_most = 86400;
 enum { LAST_WORDS_MS = 1000, PAUSE_MS = 10, LOOKS = 4, NOBODY = -1 };
 
 struct client {
@@ -36,7 +37,7 @@ static struct terms {
     int64_t most, idle;
 } now = {.listener = NOBODY}, wanted = {.listener = NOBODY};
 
-static int serve(void *arg), listen_on(void);
+static int serve(void *arg);
 
 static int
 drop(struct client *client) {
@@ -47,7 +48,7 @@ drop(struct client *client) {
     LIST_REMOVE(client, entry);
     free(client);
     count--;
-    return listen_on(); /* it rests when descriptors run out */
+    return 0;
 }
 
 static int
@@ -55,8 +56,10 @@ wait_for(struct client *client, int events) {
     if (client->events == events)
         return 0;
     client->events = events;
-    return loop_watch(client->fd, (struct loop_watch){events, LOOP_NO_CALL,
-                                                      serve, client, 0});
+    return loop_watch(client->fd, (struct loop_watch){.events = events,
+                                                      .call = LOOP_NO_CALL,
+                                                      .own = serve,
+                                                      .arg = client});
 }
 
 /* Hands the handler a line, or why there is none. */
@@ -149,11 +152,9 @@ welcome(void *unused) {
         int error = errno;
         if (fd >= 0)
             close(fd);
-        else if (error == EMFILE || error == ENFILE)
-            loop_unwatch(now.listener);
-        else
-            return 0; /* gone already */
-        return svr_fail("accept: %s", strerror(error));
+        else if (error == EAGAIN || error == ECONNABORTED || error == EINTR)
+            return 0;                                   /* gone already */
+        return svr_fail("accept: %s", strerror(error)); /* it rests */
     }
     client->fd = fd;
     client->heard = loop_now();
@@ -169,9 +170,10 @@ listen_on(void) {
     int call = handler_index(handler_live()->table, now.name);
     return now.listener < 0 || closing
                ? 0
-               : loop_watch(
-                     now.listener,
-                     (struct loop_watch){SVR_READ, call, welcome, NULL, 0});
+               : loop_watch(now.listener,
+                            (struct loop_watch){.events = SVR_READ,
+                                                .call = call,
+                                                .own = welcome});
 }
 
 int
@@ -182,6 +184,10 @@ svr_lines(const char *address, svr_call *call, int64_t most, double idle) {
         strlen(address) >= sizeof now.address)
         return svr_fail("svr_lines: an address of more than 127 bytes, or no "
                         "callback of the handler's table");
+    if (most < 1 || !(idle >= idle_least && idle <= idle_most))
+        return svr_fail("svr_lines: needs at least 1 client, and %g to %g "
+                        "seconds of silence",
+                        idle_least, idle_most);
     if (wanted.listener >= 0)
         close(wanted.listener);
     wanted = (struct terms){.listener = moves ? svr_listen(address) : NOBODY,

@@ -34,7 +34,8 @@ struct svr_line {
  * client to `call`, a callback of the handler's table, with a struct svr_line
  * *; a failure ends that client. At most `most` clients at once; one that says
  * nothing for `idle` seconds is dropped. For on_start, and for on_reload, which
- * may change all of it: the clients there are stay. Loop thread. Returns 0, or
+ * may change all of it: the clients there are stay. `most` is 1 or more, `idle`
+ * 0.1 to 86400. Loop thread. Returns 0, or
  * SVR_FAILED, as svr_fail. */
 int svr_lines(const char *address, svr_call *call, int64_t most, double idle);
 

@@ -30,7 +30,9 @@ struct loop_watch {
     int call;
     svr_call *own;
     void *arg;
-    uint32_t age; /* which watch of this number it is */
+    uint32_t age;  /* which watch of this number it is */
+    int64_t pause; /* how long it rests since it fails, nanoseconds */
+    int64_t rest;  /* till when; 0: it does not */
 };
 
 /* loop_watch begins or changes a watch; -1 sets errno. loop_unwatch ends it;
@@ -41,6 +43,10 @@ int loop_unwatch(int fd);
 /* loop_ready takes the next descriptor that the last wait found ready, with its
  * events; NULL ends. */
 const struct loop_watch *loop_ready(int *events);
+
+/* loop_pause notes how long a watch rests, and lets it rest from now on: its
+ * descriptor is not waited for meanwhile. `age` tells which watch is meant. */
+void loop_pause(int fd, uint32_t age, int64_t pause);
 
 /* loop_watch_at walks all places: NULL ends; some are not watched. */
 struct loop_watch *loop_watch_at(int fd);

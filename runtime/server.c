@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,8 @@
 #include "watch.h"
 #include "world.h"
 
+enum { TIMERS_TOLD = 100 };
 enum { OPEN = -1, RESTART = -2, LAST_CODE = 125, FORCED = 252, HUNG = 253 };
-enum { PAUSE_FIRST_MS = 10, PAUSE_LAST_MS = 1000 };
 #define MILLI    INT64_C(1000000)
 #define PID_FILE "run/" SVR_PROJECT ".pid"
 
@@ -35,6 +36,8 @@ static _Atomic double close_delay = 10;
 static bool begun;    /* on_start has succeeded */
 static int waits_for; /* parts that have the server wait */
 static int64_t run_at, run_pause;
+static struct loop_post *posts; /* those that wait */
+static int64_t post_at, post_pause;
 static atomic_int closing = OPEN; /* the exit status, once it is wanted */
 static atomic_bool figures_wanted;
 
@@ -82,6 +85,13 @@ svr_close(int exit_code) {
     return 0;
 }
 
+/* How long what failed waits until the next try; `before`: the last time. */
+static int64_t
+pause_after(int64_t before) {
+    int64_t first = 10 * MILLI, last = 1000 * MILLI;
+    return before == 0 ? first : before < last / 2 ? before * 2 : last;
+}
+
 /* Lets on_except decide about a failure. */
 static void
 handle(const char *where, int result) {
@@ -111,6 +121,13 @@ now(void) {
     clock_gettime(CLOCK_REALTIME, &wall);
     return (struct timers_now){loop_now(),
                                wall.tv_sec * 1000 * MILLI + wall.tv_nsec};
+}
+
+/* Logs a refusal, and records it: `return SVR_FAILED;` may follow. */
+static int
+refuse(const char *what, const char *name, const char *reason) {
+    svr_warn("%s %.47s refused: %s", what, name, reason);
+    return svr_fail("%s %.47s refused: %s", what, name, reason);
 }
 
 /* Adds a timer, or says why not. */
@@ -160,15 +177,17 @@ svr_add_timer(const char *key, svr_call *call, void *arg,
                              ? "keys that begin with \"svr.\" are the server's"
                              : add_timer(key, &timer, &when);
     if (reason)
-        svr_warn("timer %.47s refused: %s", key, reason);
-    else if (timer.next != TIMER_NO_NEXT)
+        return refuse("timer", key, reason);
+    if (timer.next != TIMER_NO_NEXT)
         ask_next(key, timer.next, arg);
-    return reason ? -1 : 0;
+    return 0;
 }
 
 int
 svr_remove_timer(const char *key) {
-    return strncmp(key, "svr.", 4) == 0 ? -1 : timers_remove(key);
+    return strncmp(key, "svr.", 4) == 0 || timers_remove(key) < 0
+               ? svr_fail("there is no timer %.47s to remove", key)
+               : 0;
 }
 
 /* ---- Descriptors ------------------------------------------------------ */
@@ -177,7 +196,8 @@ static int ready; /* what the present one is ready for */
 
 int
 svr_watch(int fd, int events, svr_call *call, void *arg) {
-    struct loop_watch watch = {events, index_of(call), NULL, arg, 0};
+    struct loop_watch watch = {
+        .events = events, .call = index_of(call), .arg = arg};
     const char *reason = NULL;
     if (watch.call < 0)
         reason = "its function is not among the handler's callbacks";
@@ -185,14 +205,15 @@ svr_watch(int fd, int events, svr_call *call, void *arg) {
         reason = "it needs SVR_READ, SVR_WRITE or both, and an open descriptor";
     else if (loop_watch(fd, watch) < 0)
         reason = strerror(errno);
-    if (reason)
-        svr_warn("watch of descriptor %d refused: %s", fd, reason);
-    return reason ? -1 : 0;
+    char number[16];
+    snprintf(number, sizeof number, "%d", fd);
+    return reason ? refuse("watch of descriptor", number, reason) : 0;
 }
 
 int
 svr_unwatch(int fd) {
-    return loop_unwatch(fd);
+    return loop_unwatch(fd) == 0 ? 0
+                                 : svr_fail("descriptor %d is not watched", fd);
 }
 
 int
@@ -208,9 +229,14 @@ run_watches(void) {
         const struct svr_callback *callback =
             watch->own ? &own : &hooks()->callbacks[watch->call];
         watch_do(callback->name);
+        uint32_t age = watch->age;
+        int fd = (int)(watch - loop_watch_at(0));
+        int64_t pause = watch->pause;
         int result = callback->call(watch->arg);
         if (result < 0)
             handle(callback->name, result);
+        if (result < 0 || pause)
+            loop_pause(fd, age, result < 0 ? pause_after(pause) : 0);
         watch_do(NULL);
     }
 }
@@ -237,6 +263,9 @@ run_timers(void) {
             handle(tick.key, result);
         if (tick.next != TIMER_NO_NEXT)
             ask_next(tick.key, tick.next, tick.arg);
+        if (result < 0 || tick.pause)
+            timers_pause(tick.key, result < 0 ? pause_after(tick.pause) : 0,
+                         loop_now());
         watch_do(NULL);
     }
 }
@@ -261,17 +290,32 @@ plan_summary(char kind) {
         (struct timer){.key = "svr.summary", .own = summarize, .at = kind});
 }
 
+/* Calls what was posted. After a failure the handler's posts wait for a while,
+ * in their order; the server's and the parts' do not. */
 static void
 run_posts(void) {
-    struct loop_post *post = loop_posted(), *next;
-    for (; post; post = next) {
+    struct loop_post **place = &posts;
+    while (*place)
+        place = &(*place)->next;
+    *place = loop_posted();
+    for (place = &posts; *place;) {
+        struct loop_post *post = *place;
+        if (!post->own && loop_now() < post_at) {
+            place = &post->next;
+            continue;
+        }
         watch_do(post->name);
         int result = post->own ? post->own(post->arg)
                                : handler_call(post->name, post->arg);
-        if (result < 0 && result != HANDLER_GONE)
+        bool failed = result < 0 && result != HANDLER_GONE;
+        if (failed)
             handle(post->name, result);
+        if (!post->own) {
+            post_pause = failed ? pause_after(post_pause) : 0;
+            post_at = failed ? loop_now() + post_pause : 0;
+        }
         watch_do(NULL);
-        next = post->next;
+        *place = post->next;
         free(post);
     }
 }
@@ -317,19 +361,21 @@ begin_reload(void) {
 static void
 tell_figures(void) {
     struct buffer members;
-    struct timer *timer;
+    struct timer *first[TIMERS_TOLD];
+    uint32_t total;
+    int count = timers_first(first, TIMERS_TOLD, &total);
     FILE *out = buffer_open(&members);
     if (!out)
         return;
     time_t wall = time(NULL);
     fputs(", \"timers\": [", out);
-    for (uint32_t i = 0; (timer = timers_at(i)); i++) {
+    for (int i = 0; i < count; i++) {
+        int64_t left = (first[i]->due - loop_now()) / (1000 * MILLI);
         fputs(i ? ", {\"name\": " : "{\"name\": ", out);
-        json_print(out, timer->key);
-        fprintf(out, ", \"next\": %jd}",
-                (intmax_t)(wall + (timer->due - loop_now()) / (1000 * MILLI)));
+        json_print(out, first[i]->key);
+        fprintf(out, ", \"next\": %jd}", (intmax_t)(wall + left));
     }
-    fputs("]", out);
+    fprintf(out, "], \"timers_total\": %" PRIu32, total);
     part_status(out);
     if (buffer_close(&members, out) == 0) /* else the last ones stay */
         status_figures(members.text);
@@ -356,10 +402,8 @@ run(void) {
         return;
     }
     handle("run", millis);
-    run_pause = run_pause ? run_pause * 2 : PAUSE_FIRST_MS;
-    if (run_pause > PAUSE_LAST_MS)
-        run_pause = PAUSE_LAST_MS;
-    run_at = loop_now() + run_pause * MILLI;
+    run_pause = pause_after(run_pause);
+    run_at = loop_now() + run_pause;
 }
 
 static int
@@ -394,6 +438,7 @@ end(void) {
     watch_limits(0, false); /* from here the close has its own bound */
     if (world_waits())
         world_reject("the server is closing");
+    post_at = 0;
     run_posts();
     tell_close(PART_CLOSE, reason);
     summarize(NULL);
@@ -406,8 +451,10 @@ end(void) {
 static void
 wait_for_events(void) {
     int64_t next = timers_next();
+    next = run_at < next ? run_at : next;
+    next = posts && post_at < next ? post_at : next;
     watch_wait(true);
-    int64_t step = loop_wait(run_at < next ? run_at : next);
+    int64_t step = loop_wait(next);
     watch_wait(false);
     if (step != 0) {
         svr_info("the clock was set by %+jd s",

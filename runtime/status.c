@@ -186,7 +186,7 @@ render_json(FILE *out, bool stale) {
                 (uintmax_t)sink.lost);
     fprintf(out, "}, \"turns\": %jd, \"rss_kb\": %ld%s%s}\n",
             (intmax_t)status_loop.turns, status_rss(),
-            members ? members : ", \"timers\": []",
+            members ? members : ", \"timers\": [], \"timers_total\": 0",
             stale ? ", \"stale\": true" : "");
 }
 

@@ -49,7 +49,8 @@ void svr_log(enum svr_level level, const char *file, int line,
 
 /* ---- Errors ----------------------------------------------------------- */
 
-/* What a hook or callback returns. SVR_FAILED comes from svr_fail alone. */
+/* What a hook or callback returns. SVR_FAILED comes from svr_fail, or from a
+ * function below that says "as svr_fail". */
 enum { SVR_OK = 0, SVR_FAILED = -1 };
 
 /* What on_except returns. */
@@ -95,8 +96,9 @@ struct svr_callback {
 
 /* svr_post hands a call into the loop; the one function here, with the log,
  * that any thread may call. `arg` stays yours until the call. Returns 0, or -1
- * when `call` is not in the table or memory is short. Posts still waiting at
- * close run before on_close. */
+ * when `call` is not in the table or memory is short. After one that failed
+ * the next posts wait for a while, in their order, up to a second when all
+ * fail. Posts still waiting at close run before on_close. */
 int svr_post(svr_call *call, void *arg);
 
 /* When a timer is due: one of `every`, `at` and `next`.
@@ -118,14 +120,17 @@ struct svr_when {
 };
 
 /* svr_add_timer calls `call(arg)` when it is due, rounded up to a multiple of
- * svr.timer.min_span. Ticks that a busy loop missed are skipped and told. Loop
- * thread only; inside any callback too. Returns 0, or -1 when the key exists
- * (the old timer goes on), is empty, over 47 bytes or begins with "svr.", when
- * `call` is not in the table or `when` makes no sense; the reason is logged. */
+ * svr.timer.min_span. Ticks that a busy loop missed are skipped and told. A
+ * timer whose call keeps failing waits longer and longer, up to a second. Loop
+ * thread only; inside any callback too. Returns 0, or SVR_FAILED, as svr_fail,
+ * when the key exists (the old timer goes on), is empty, over 47 bytes or
+ * begins with "svr.", when `call` is not in the table or `when` makes no sense;
+ * the reason is logged too. */
 int svr_add_timer(const char *key, svr_call *call, void *arg,
                   struct svr_when when);
 
-/* svr_remove_timer ends a timer. Returns 0, or -1 for an unknown key. */
+/* svr_remove_timer ends a timer. Returns 0, or SVR_FAILED, as
+ * svr_fail, for an unknown key. */
 int svr_remove_timer(const char *key);
 
 /* ---- Descriptors ------------------------------------------------------ */
@@ -136,12 +141,14 @@ enum { SVR_READ = 1, SVR_WRITE = 2 };
  * has hung up; level-triggered, as epoll(7) has it. Again for the same fd: it
  * changes what is watched. The fd stays yours and should not block; unwatch it
  * before you close it. A reload binds the callback to the new code by its name,
- * and is rejected when that is gone. Loop thread. Returns 0, or -1 with the
- * reason logged: `call` is not in the table, `events` or `fd` make no sense. */
+ * and is rejected when that is gone. A call that
+ * keeps failing is not made for a while, up to a second. Loop thread. Returns
+ * 0, or SVR_FAILED, as svr_fail, with the reason logged too: `call` is not in
+ * the table, `events` or `fd` make no sense. */
 int svr_watch(int fd, int events, svr_call *call, void *arg);
 
-/* svr_unwatch ends it. Loop thread. Returns 0, or -1 when it was not watched.
- */
+/* svr_unwatch ends it. Loop thread. Returns 0, or SVR_FAILED, as svr_fail, when
+ * it was not watched. */
 int svr_unwatch(int fd);
 
 /* svr_ready is what the descriptor whose callback runs is ready for; a hang-up

@@ -255,6 +255,22 @@ timers_delay(const char *key, int64_t due) {
 }
 
 void
+timers_pause(const char *key, int64_t pause, int64_t now) {
+    uint32_t *link = all ? find(key) : NULL;
+    if (!link || *link == (uint32_t)NONE)
+        return;
+    struct timer *timer = &all->pool[*link];
+    int64_t late = now + pause - timer->due;
+    timer->pause = pause;
+    if (timer->at || late <= 0)
+        return;
+    timer->due += timer->every
+                      ? (late - 1) / timer->every * timer->every + timer->every
+                      : late;
+    sift(timer->place, (struct slot){look_at(timer), *link});
+}
+
+void
 timers_set_clock(struct timers_now now) {
     struct timer *timer;
     for (uint32_t i = 0; (timer = timers_at(i)); i++)
@@ -268,6 +284,22 @@ timers_at(uint32_t i) {
     if (!all || i >= all->count)
         return NULL;
     return &all->pool[heap()[i].timer];
+}
+
+int
+timers_first(struct timer *first[], int most, uint32_t *total) {
+    struct timer *timer;
+    int count = 0;
+    for (*total = 0; (timer = timers_at(*total)); ++*total) {
+        int i = count;
+        for (; i > 0 && timer->due < first[i - 1]->due; i--)
+            if (i < most)
+                first[i] = first[i - 1];
+        if (i < most)
+            first[i] = timer;
+        count += count < most;
+    }
+    return count;
 }
 
 /* ---- For a reload that may be taken back ------------------------------- */

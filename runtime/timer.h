@@ -27,6 +27,7 @@ struct timer {
     int64_t last;    /* of D, H, M: the wall clock at the last tick, seconds */
     int64_t due;     /* the exact deadline, monotonic nanoseconds */
     int64_t skipped; /* ticks that the last one came too late for */
+    int64_t pause;   /* how long it rests since it fails, nanoseconds */
     uint32_t place;  /* in the heap */
     uint32_t chain;  /* the next in its hash chain, or in the free list */
 };
@@ -50,6 +51,9 @@ const struct timer *timers_find(const char *key);
 int timers_remove(const char *key);
 /* timers_delay sets the deadline of a timer that has a `next`. */
 void timers_delay(const char *key, int64_t due);
+/* timers_pause notes how long a timer rests, and lets it rest from `now` on; a
+ * period keeps its phase. */
+void timers_pause(const char *key, int64_t pause, int64_t now);
 
 /* timers_due takes the next timer whose deadline has come into `tick` and sets
  * its next deadline, or ends it after its last run. */
@@ -62,6 +66,9 @@ void timers_set_clock(struct timers_now now);
 
 /* timers_at walks all timers, in no order: NULL ends. */
 struct timer *timers_at(uint32_t i);
+/* timers_first lists those that are due first, `most` at most, in their order.
+ * Returns how many; `total` gets the number of all. */
+int timers_first(struct timer *first[], int most, uint32_t *total);
 
 /* timers_save returns a copy of all, NULL when memory is short; timers_restore
  * puts it back; free(3) forgets it. */

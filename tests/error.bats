@@ -61,3 +61,84 @@ END
         has_line 'broken (my_server.c:'
     done
 }
+
+@test "what keeps failing is tried less often, up to once a second: a watch, a timer, a post; then at once again" {
+    hooks <<'END'
+#include <sys/socket.h>
+static int pair[2];
+static int good(void) { return access("good", F_OK) == 0; }
+static int ready(void *arg) {
+    char byte;
+    (void)arg;
+    svr_debug("ready");
+    if (!good()) return svr_fail("watch");
+    return read(pair[0], &byte, 1) == 1 ? 0 : svr_fail("read");
+}
+static int tick(void *arg) { (void)arg; svr_debug("tick"); return good() ? 0 : svr_fail("timer"); }
+static int post(void *arg) {
+    svr_debug("posted");
+    if (good()) return 0;
+    svr_post(post, arg);
+    return svr_fail("post");
+}
+static int other(void *arg) {
+    static int calls;
+    (void)arg;
+    if (++calls == 1000) svr_info("other goes on");
+    return 0;
+}
+static int on_start(void) {
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || write(pair[1], "x", 1) != 1) return svr_fail("pair");
+    svr_watch(pair[0], SVR_READ, ready, NULL);
+    svr_watch(pair[1], SVR_WRITE, other, NULL); /* a watch beside it does not wait */
+    svr_add_timer("tick", tick, NULL, (struct svr_when){.every = 0.005});
+    return svr_post(post, NULL);
+}
+SVR_HANDLER(.on_start = on_start,
+            .callbacks = SVR_CALLBACKS(SVR_CALL(ready), SVR_CALL(tick), SVR_CALL(post), SVR_CALL(other)));
+END
+    set_key svr.timer.min_span 0.001
+    set_key log.console.level DEBUG
+    build
+    run_server
+    wait_line 5 'post: post'
+    # 10, 20, … 640 ms, then 1 s: the eighth is 1.27 s after the first
+    begin=$(date +%s%N)
+    for what in ready tick posted; do
+        wait_until 5 eval '[ "$(count_lines ">> $what$")" -ge 9 ]'
+    done
+    ms=$((($(date +%s%N) - begin) / 1000000))
+    for what in ready tick posted; do
+        [ "$(count_lines ">> $what$")" -le $((9 + ms / 900 + 1)) ]
+    done
+    has_line '>> other goes on$'
+    touch good
+    before=$(count_lines '>> tick$')
+    wait_until 5 eval '[ "$(count_lines ">> tick$")" -gt $((before + 100)) ]' # the period again
+    bounded ./svr.sh close
+    [ "$(exit_status)" -eq 0 ]
+}
+
+@test "SVR_FAILED after a refused timer or watch carries its reason" {
+    hooks <<'END'
+static int never(void *arg) { (void)arg; return 0; }
+static int run(void) {
+    static int turn;
+    switch (turn++) {
+    case 0: return svr_add_timer("no", never, NULL, (struct svr_when){.every = 1});
+    case 1: return svr_watch(0, SVR_READ, never, NULL);
+    case 2: return svr_remove_timer("gone");
+    case 3: return svr_unwatch(77);
+    }
+    return 1000;
+}
+SVR_HANDLER(.run = run);
+END
+    build
+    run_server
+    wait_line 5 'run: timer no refused: its function is not among'
+    wait_line 5 'run: watch of descriptor 0 refused: its function is not among'
+    wait_line 5 'run: there is no timer gone to remove'
+    wait_line 5 'run: descriptor 77 is not watched'
+    bounded ./svr.sh close
+}

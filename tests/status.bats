@@ -111,3 +111,35 @@ print(int([t['next'] for t in ast.literal_eval(sys.stdin.read()) if t['name'] ==
     [ "$far" -gt 61 ] || [ "$(date -u +%H:%M)" = 23:59 ] || [ "$(date -u +%H:%M)" = 00:00 ]
     bounded ./svr.sh close
 }
+
+@test "of 20,000 timers the status tells the 100 that are due first, and how many there are" {
+    hooks <<'END'
+static int tick(void *arg) { (void)arg; return 0; }
+static int on_start(void) {
+    for (int i = 0; i < 20000; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "t%d", i);
+        if (svr_add_timer(key, tick, NULL, (struct svr_when){.every = 1000 + (i * 7919) % 20000}) < 0) return SVR_FAILED;
+    }
+    return 0;
+}
+SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(tick)));
+END
+    set_key svr.timer.summary_output_time_point D
+    build
+    bounded ./svr.sh start
+    bounded ./svr.sh status --json >status.json
+    python3 - <<'END'
+import json
+s = json.load(open("status.json"))
+assert s["timers_total"] == 20001, s["timers_total"]
+assert len(s["timers"]) == 100
+names = [t["name"] for t in s["timers"] if t["name"] != "svr.summary"]
+want = sorted(range(20000), key=lambda i: (i * 7919) % 20000)
+assert names == [f"t{i}" for i in want[:len(names)]], names
+times = [t["next"] for t in s["timers"]]
+assert times == sorted(times)
+END
+    [ "$(stat -c %s status.json)" -lt 20000 ]
+    bounded ./svr.sh close
+}

@@ -208,6 +208,45 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
+@test "accept fails once with ENFILE, with no client there: the next one is heard" {
+    command -v strace >/dev/null || skip "no strace"
+    serve
+    strace -f -p "$server" -o trace -e trace=accept4 -e inject=accept4:error=ENFILE:when=1 3>&- 2>/dev/null &
+    helpers+=("$!")
+    wait_until 5 traced
+    talk <<'END'
+first = connect()
+assert first.ask("COUNT") == "0"
+assert connect().ask("COUNT") == "0"
+END
+    grep -q 'ENFILE.*INJECTED' trace
+    has_line 'accept: Too many open files in system'
+    kill "${helpers[0]}"
+    bounded ./svr.sh close
+}
+
+@test "numbers that make no sense are refused, at a start, a reload and by the part" {
+    serve
+    for line in 'tcp.idle = -1.0' 'tcp.idle = 1e10' 'tcp.idle = 0.0' 'tcp.max_clients = 0'; do
+        sed -i "s/^${line% = *} = [^ ]*/$line/" svr_conf
+        run bounded ./svr.sh reload
+        [ "$status" -eq 1 ]
+        [[ $output == *"rejected: svr_conf:"*": ${line% = *}: "*" to "*"; generation 1 keeps running" ]]
+        sed -i 's/^tcp.idle = [^ ]*/tcp.idle = 300.0/; s/^tcp.max_clients = [^ ]*/tcp.max_clients = 1000/' svr_conf
+    done
+    # without a range in the file the part has its own
+    for line in 'tcp.idle = -1.0' 'tcp.max_clients = 0'; do
+        set_key "${line% = *}" "${line#* = }"
+        build
+        run bounded ./svr.sh reload
+        [ "$status" -eq 1 ]
+        [[ $output == *"svr_lines: needs at least 1 client, and 0.1 to 86400 seconds of silence"* ]]
+        set_key tcp.idle 300.0
+        set_key tcp.max_clients 1000
+    done
+    bounded ./svr.sh close
+}
+
 @test "a rejected reload leaves address, callback and limits as they were" {
     serve
     talk <<'END'
@@ -223,7 +262,7 @@ other(void *arg) {
 
 static int
 bad(void) {
-    return svr_lines("run/other", other, 0, 0.1) < 0 ? SVR_FAILED : svr_fail("no");
+    return svr_lines("run/other", other, 1, 0.1) < 0 ? SVR_FAILED : svr_fail("no");
 }
 
 SVR_HANDLER(""").replace(".on_reload = serve", ".on_reload = bad").replace("SVR_CALLBACKS(", "SVR_CALLBACKS(SVR_CALL(other), "))
