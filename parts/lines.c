@@ -10,12 +10,12 @@
 
 #include "handler.h"
 #include "lines.h"
+#include "listen.h"
 #include "loop.h"
 #include "part.h"
 #include "server.h"
 
-static const double idle_least = 0.1, idle_most = 86400;
-enum { LAST_WORDS_MS = 1000, PAUSE_MS = 10, LOOKS = 4, NOBODY = -1 };
+enum { LAST_WORDS_MS = 1000, PAUSE_MS = 10, LOOKS = 4 };
 
 struct client {
     LIST_ENTRY(client) entry;
@@ -27,17 +27,9 @@ struct client {
 };
 static LIST_HEAD(, client) clients;
 static int64_t count;
-static bool closing;
 
-/* What svr_lines wanted, and what is in force: it may be of a reload that is
- * rejected. */
-static struct terms {
-    int listener;
-    char address[128], name[64]; /* of the callback */
-    int64_t most, idle;
-} now = {.listener = NOBODY}, wanted = {.listener = NOBODY};
-
-static int serve(void *arg);
+static int serve(void *arg), welcome(void *unused);
+static struct listen place = {.who = "svr_lines", .welcome = welcome};
 
 static int
 drop(struct client *client) {
@@ -74,7 +66,7 @@ answer(struct client *client, const char *end, const char *why) {
                             .last = why != NULL};
     line.length -= line.length > 0 && line.text[line.length - 1] == '\r';
     line.text[line.length] = *line.answer = '\0';
-    int result = handler_call(now.name, &line);
+    int result = handler_call(place.now.call, &line);
     client->ends = line.last || result < 0;
     client->out_used += strnlen(line.answer, line.size);
     client->in_used -= used;
@@ -120,7 +112,7 @@ serve(void *arg) {
             ssize_t got = recv(client->fd, client->in + client->in_used,
                                sizeof client->in - client->in_used, 0);
             if (got <= 0)
-                return got < 0 && errno == EAGAIN && !closing
+                return got < 0 && errno == EAGAIN && !place.closed
                            ? wait_for(client, SVR_READ)
                            : drop(client);
             client->in_used += (size_t)got;
@@ -137,7 +129,7 @@ drop_idle(void *unused) {
     struct client *client, *next;
     for (client = LIST_FIRST(&clients); client; client = next) {
         next = LIST_NEXT(client, entry);
-        if (loop_now() - client->heard > now.idle)
+        if (loop_now() - client->heard > place.now.idle)
             drop(client);
     }
     return unused != NULL;
@@ -145,57 +137,26 @@ drop_idle(void *unused) {
 
 static int
 welcome(void *unused) {
-    int fd = accept4(now.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
-    (void)unused;
+    int fd = listen_accept(&place);
+    if (fd < 0)
+        return fd == LISTEN_NOBODY ? 0 : fd;
+    struct client *client = calloc(1, sizeof *client);
     if (!client) {
-        int error = errno;
-        if (fd >= 0)
-            close(fd);
-        else if (error == EAGAIN || error == ECONNABORTED || error == EINTR)
-            return 0;                                   /* gone already */
-        return svr_fail("accept: %s", strerror(error)); /* it rests */
+        close(fd);
+        return svr_fail("accept: no memory");
     }
     client->fd = fd;
     client->heard = loop_now();
     LIST_INSERT_HEAD(&clients, client, entry);
-    if (++count > now.most)
+    if (++count > place.now.most)
         answer(client, NULL, "too many clients");
-    return serve(client);
-}
-
-/* Lets clients come. */
-static int
-listen_on(void) {
-    int call = handler_index(handler_live()->table, now.name);
-    return now.listener < 0 || closing
-               ? 0
-               : loop_watch(now.listener,
-                            (struct loop_watch){.events = SVR_READ,
-                                                .call = call,
-                                                .own = welcome});
+    (void)unused;
+    return wait_for(client, client->ends ? SVR_WRITE : SVR_READ);
 }
 
 int
 svr_lines(const char *address, svr_call *call, int64_t most, double idle) {
-    const char *name = handler_name(call);
-    bool moves = strcmp(address, now.address) != 0;
-    if (!name || strlen(name) >= sizeof now.name ||
-        strlen(address) >= sizeof now.address)
-        return svr_fail("svr_lines: an address of more than 127 bytes, or no "
-                        "callback of the handler's table");
-    if (most < 1 || !(idle >= idle_least && idle <= idle_most))
-        return svr_fail("svr_lines: needs at least 1 client, and %g to %g "
-                        "seconds of silence",
-                        idle_least, idle_most);
-    if (wanted.listener >= 0)
-        close(wanted.listener);
-    wanted = (struct terms){.listener = moves ? svr_listen(address) : NOBODY,
-                            .most = most,
-                            .idle = (int64_t)(idle * 1e9)};
-    memcpy(wanted.address, address, strlen(address));
-    memcpy(wanted.name, name, strlen(name));
-    return moves && wanted.listener < 0 ? SVR_FAILED : SVR_OK;
+    return listen_want(&place, address, call, most, idle);
 }
 
 int64_t
@@ -203,37 +164,11 @@ svr_lines_clients(void) {
     return count;
 }
 
-/* Puts in force what svr_lines wanted; or forgets it. */
-static void
-settle(bool good) {
-    if (wanted.listener < 0) {
-        wanted.listener = now.listener;
-    } else if (!good) {
-        close(wanted.listener);
-    } else {
-        svr_info("listening on %s", wanted.address);
-        loop_unwatch(now.listener);
-        if (now.listener >= 0)
-            close(now.listener);
-    }
-    if (good)
-        now = wanted;
-    wanted = now;
-    wanted.listener = NOBODY;
-    if (now.listener >= 0)
-        server_timer((struct timer){
-            .key = "svr.lines", .own = drop_idle, .every = now.idle / LOOKS});
-    listen_on();
-}
-
 /* No more clients; those who have asked get their answers. */
 static void
 finish(bool restarts) {
     struct client *client, *next;
-    loop_unwatch(now.listener);
-    if (!restarts) /* the next program goes on with it */
-        close(now.listener);
-    closing = true;
+    listen_end(&place, restarts);
     for (int ms = 0; ms < LAST_WORDS_MS && count > 0; ms += PAUSE_MS) {
         for (client = LIST_FIRST(&clients); client; client = next) {
             next = LIST_NEXT(client, entry);
@@ -247,10 +182,13 @@ static int
 hear(enum part_event event, const struct conf *conf, const char *text,
      char reason[WHY_SIZE]) {
     (void)conf, (void)reason;
-    if (event == PART_READY || event == PART_RELOADED)
-        settle(!text);
-    else if (event == PART_CLOSE && now.listener >= 0)
+    if (event == PART_CLOSE && place.now.fd)
         finish(text != NULL);
+    if (event != PART_READY && event != PART_RELOADED)
+        return 0;
+    listen_settle(&place, !text);
+    server_timer((struct timer){
+        .key = "svr.lines", .own = drop_idle, .every = place.now.idle / LOOKS});
     return 0;
 }
 

@@ -9,9 +9,13 @@
 #include <unistd.h>
 
 #include "handed.h"
+#include "handler.h"
+#include "listen.h"
+#include "loop.h"
 #include "part.h"
 
 enum { BACKLOG = 4096 };
+static const double idle_least = 0.1, idle_most = 86400;
 
 /* An address of any family, and its length. */
 struct place {
@@ -120,6 +124,95 @@ svr_listen(const char *address) {
     svr_fail("listen on %.200s: %s", address, strerror(errno));
     close(fd);
     return SVR_FAILED;
+}
+
+/* ---- A socket that moves ---------------------------------------------- */
+
+static void
+listen_forget(struct listen *listen) {
+    if (listen->wanted.fd > 0)
+        close(listen->wanted.fd);
+    listen->wanted = (struct listen_terms){0};
+}
+
+int
+listen_want(struct listen *listen, const char *address, svr_call *call,
+            int64_t most, double idle) {
+    struct listen_terms *wanted = &listen->wanted;
+    const char *name = handler_name(call);
+    if (!name || strlen(name) >= sizeof wanted->call ||
+        strlen(address) >= sizeof wanted->address)
+        return svr_fail("%s: an address of more than 127 bytes, or no callback "
+                        "of the handler's table",
+                        listen->who);
+    if (most < 1 || !(idle >= idle_least && idle <= idle_most))
+        return svr_fail("%s: needs at least 1 client, and %g to %g seconds of "
+                        "silence",
+                        listen->who, idle_least, idle_most);
+    listen_forget(listen);
+    if (strcmp(address, listen->now.address) != 0) {
+        int fd = svr_listen(address);
+        if (fd < 0)
+            return SVR_FAILED;
+        wanted->fd = fd;
+    }
+    strcpy(wanted->address, address);
+    strcpy(wanted->call, name);
+    wanted->most = most;
+    wanted->idle = (int64_t)(idle * 1e9);
+    return SVR_OK;
+}
+
+void
+listen_on(struct listen *listen, bool on) {
+    const struct listen_terms *now = &listen->now;
+    struct loop_watch watch = {
+        .events = SVR_READ,
+        .call = handler_index(handler_live()->table, now->call),
+        .own = listen->welcome};
+    if (now->fd && !listen->closed && on)
+        loop_watch(now->fd, watch);
+    else if (now->fd)
+        loop_unwatch(now->fd);
+}
+
+void
+listen_settle(struct listen *listen, bool good) {
+    struct listen_terms *now = &listen->now, *wanted = &listen->wanted;
+    if (good && *wanted->address) {
+        if (wanted->fd) {
+            svr_info("listening on %s", wanted->address);
+            listen_on(listen, false);
+            if (now->fd)
+                close(now->fd);
+        } else {
+            wanted->fd = now->fd;
+        }
+        *now = *wanted;
+        wanted->fd = 0;
+    }
+    listen_forget(listen);
+    listen_on(listen, true);
+}
+
+int
+listen_accept(const struct listen *listen) {
+    int fd = accept4(listen->now.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    /* Most errors are of a client that is gone already, accept(2) says. */
+    return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                   errno == ENOMEM
+               ? svr_fail("accept: %s", strerror(errno))
+               : LISTEN_NOBODY;
+}
+
+void
+listen_end(struct listen *listen, bool keeps) {
+    listen->closed = true;
+    listen_on(listen, false);
+    if (listen->now.fd && !keeps)
+        close(listen->now.fd);
 }
 
 const struct part part_listen = {.name = "listen"};

@@ -8,29 +8,42 @@
 
 #include "my_util.h"
 
+static char *
+number(int64_t value) {
+    char *text = NULL;
+    return asprintf(&text, "%jd\n", (intmax_t)value) < 0 ? NULL : text;
+}
+
 /* The server's figures, and before them one of our own. */
 static char *
-metrics(int64_t count) {
+metrics(int64_t visits) {
     char *own = NULL, *all = svr_metrics();
     if (all && asprintf(&own,
                         "# HELP visits_total Visits of /.\n"
                         "visits_total %jd\n%s",
-                        (intmax_t)count, all) < 0)
+                        (intmax_t)visits, all) < 0)
         own = NULL;
     free(all);
     return own;
 }
 
-char *
-my_page(const char *url, int64_t *count, unsigned *status) {
-    char *text = NULL;
-    *status = 200;
-    if (strcmp(url, "/healthz") == 0)
-        return strdup("ok\n");
-    if (strcmp(url, "/metrics") == 0)
-        return metrics(*count);
-    if (strcmp(url, "/") == 0)
-        return asprintf(&text, "%jd\n", (intmax_t)++ * count) < 0 ? NULL : text;
-    *status = 404;
-    return strdup("no such page\n");
+void
+my_page(struct svr_request *request, int64_t *visits) {
+    bool gets = strcmp(request->method, "GET") == 0;
+    if (!gets && strcmp(request->method, "HEAD") != 0) {
+        request->status = 405;
+        request->headers[0].name = "Allow";
+        request->headers[0].value = "GET, HEAD";
+        request->answer = strdup("GET and HEAD alone\n");
+    } else if (strcmp(request->path, "/healthz") == 0) {
+        request->answer = strdup("ok\n");
+    } else if (strcmp(request->path, "/metrics") == 0) {
+        request->answer = metrics(*visits);
+    } else if (strcmp(request->path, "/") == 0) {
+        *visits += gets;
+        request->answer = number(*visits);
+    } else {
+        request->status = 404;
+        request->answer = strdup("no such page\n");
+    }
 }

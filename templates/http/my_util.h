@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-/* my_page makes the text of a page, and sets the status of the answer; `count`
- * counts the visits of "/". The caller frees; NULL: no memory. */
-char *my_page(const char *url, int64_t *count, unsigned *status);
+#include "httpd.h"
+
+/* my_page answers a request; `visits` counts how often "/" was read. */
+void my_page(struct svr_request *request, int64_t *visits);
 
 #endif

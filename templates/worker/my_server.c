@@ -14,7 +14,7 @@
  * `migrate` (runtime/svr.h says how). Static variables do not outlive a reload.
  */
 struct state {
-    char in[256];  /* the input that `offset` belongs to */
+    char in[4096]; /* the input that `offset` belongs to */
     long offset;   /* bytes of it that are done */
     int64_t lines; /* how many lines are done */
     int64_t words; /* what my_operation counted */
@@ -86,8 +86,11 @@ static int
 run(void) {
     struct state *state = svr_state();
     const struct svr_conf *conf = svr_conf();
+    if (strlen(conf->in) >= sizeof state->in)
+        return svr_fail("in: a path has at most %zu bytes",
+                        sizeof state->in - 1);
     if (strcmp(state->in, conf->in) != 0) {
-        snprintf(state->in, sizeof state->in, "%s", conf->in);
+        strcpy(state->in, conf->in);
         state->offset = 0;
     }
     FILE *in = fopen(conf->in, "re");
