@@ -38,6 +38,20 @@ is_data(const char *folder) {
     return realpath(folder, root) != NULL;
 }
 
+/* The source tree that a build tree is of: make left its path there. */
+static const char *
+source_of(const char *build) {
+    static char source[PATH_MAX];
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/tiny-new.source", build);
+    FILE *file = fopen(path, "re");
+    char *line = file ? fgets(source, sizeof source, file) : NULL;
+    if (file)
+        fclose(file);
+    source[line ? strcspn(line, "\n") : 0] = '\0';
+    return source;
+}
+
 int
 data_find(void) {
     char program[PATH_MAX], folder[PATH_MAX + 16];
@@ -51,9 +65,7 @@ data_find(void) {
     if (told)
         return is_data(told) ? 0
                              : fail("TINY_DATADIR: %s has no Tiny in it", told);
-    if (is_data(folder) ||
-        (strcmp(program, BUILD_DIR) == 0 && is_data(SRC_DIR)) ||
-        is_data(DATA_DIR))
+    if (is_data(folder) || is_data(source_of(program)) || is_data(DATA_DIR))
         return 0;
     return fail("Tiny's own files are neither in %s nor in %s; set "
                 "TINY_DATADIR",

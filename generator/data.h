@@ -40,7 +40,8 @@ char *data_about(bool part, const char *name);
  * " * " before it, of parts/NAME.h, each word with its space before it; "" when
  * there is none (or data_lost). A template's "parts" are those that it cannot
  * do without, "libs" what its handler is linked with, "packages" Debian's names
- * of those; a part's "needs" are other parts. */
+ * of those; a part's "needs" are other parts, its "use" says that only
+ * parts use it. */
 enum { WORDS_SIZE = 256 };
 void data_words(bool part, const char *name, const char *label,
                 char words[WORDS_SIZE]);

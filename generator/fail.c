@@ -12,6 +12,7 @@ fail(const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    fflush(stdout); /* what was said before */
     fputs("tiny-new: ", stderr);
     for (const char *c = text; *c; c++)
         fputc(iscntrl((unsigned char)*c) ? '?' : *c, stderr);

@@ -1,17 +1,10 @@
 /* project: makes a project's folder, wholly or not at all. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "buffer.h"
@@ -19,52 +12,11 @@
 #include "derive.h"
 #include "fail.h"
 #include "project.h"
+#include "stage.h"
 #include "template.h"
 #include "update.h"
 
-static struct project *project;
-static char staging[PATH_MAX];
-static int stage = -1; /* the folder in which the project grows */
-static volatile sig_atomic_t interrupted;
-
-static void
-interrupt(int signal) {
-    interrupted = signal;
-}
-
-/* ---- Files ------------------------------------------------------------ */
-
-/* Makes the folders above a path. */
-static void
-make_folders(const char *path) {
-    char folder[PATH_MAX];
-    for (const char *slash = path; (slash = strchr(slash, '/')); slash++) {
-        snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
-        mkdirat(stage, folder, 0777);
-    }
-}
-
-/* Writes a file of the project; scripts become executable. */
-static int
-write_file(const char *path, const char *text, size_t size) {
-    if (interrupted)
-        return fail("interrupted; nothing was made");
-    project->files++;
-    if (project->dry_run && !project->update) {
-        printf("%s/%s\n", project->folder, path);
-        return 0;
-    }
-    make_folders(path);
-    mode_t mode = strncmp(text, "#!/bin/", 7) == 0 ? 0777 : 0666;
-    int fd = openat(stage, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    ssize_t written = fd < 0 ? -1 : write(fd, text, size);
-    if (fd >= 0 && close(fd) < 0)
-        written = -1;
-    if (written == (ssize_t)size)
-        return 0;
-    return fail("%s/%s: %s", project->folder, path,
-                strerror(written < 0 ? errno : ENOSPC));
-}
+static const struct project *project;
 
 static int
 copy_file(const char *folder, const char *path) {
@@ -74,7 +26,7 @@ copy_file(const char *folder, const char *path) {
     if (!text)
         return -1;
     snprintf(target, sizeof target, "%s/%s", folder, path);
-    int result = write_file(target, text, size);
+    int result = stage_write(target, text, size);
     free(text);
     return result;
 }
@@ -207,7 +159,7 @@ fill(void) {
     int result = all ? 0 : fail("no memory");
     for (size_t i = 0; i < pieces_count && result == 0; i++)
         result = add_pieces(all, i);
-    return result < 0 ? result : template_fill(all, words, write_file);
+    return result < 0 ? result : template_fill(all, words, stage_write);
 }
 
 static int
@@ -237,9 +189,10 @@ derive(void) {
     const struct svr_key *tables[] = {NULL};
     char reason[WHY_SIZE];
     struct buffer text = {.text = NULL};
-    if (project->dry_run && !project->update)
-        return write_file("svr_conf.h", "", 0);
-    struct conf *conf = conf_read(stage, "svr_conf", tables, CONF_ANY, reason);
+    if (stage_fd() < 0)
+        return stage_write("svr_conf.h", "", 0);
+    struct conf *conf =
+        conf_read(stage_fd(), "svr_conf", tables, CONF_ANY, reason);
     FILE *out = conf ? buffer_open(&text) : NULL;
     if (conf && !out)
         why(reason, "svr_conf.h: no memory");
@@ -247,117 +200,63 @@ derive(void) {
     if (buffer_close(&text, out) < 0 && result == 0)
         result = why(reason, "svr_conf.h: no memory");
     result = result < 0 ? fail("%s", reason)
-                        : write_file("svr_conf.h", text.text, text.size);
+                        : stage_write("svr_conf.h", text.text, text.size);
     conf_free(conf);
     free(text.text);
     return result;
-}
-
-/* Runs a command in the project's folder. */
-static int
-command(const char *line) {
-    pid_t pid;
-    int status = -1;
-    char *argv[] = {"sh", "-c", (char *)line, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addfchdir_np(&files, stage);
-    if (posix_spawn(&pid, "/bin/sh", &files, NULL, argv, environ) == 0)
-        waitpid(pid, &status, 0);
-    posix_spawn_file_actions_destroy(&files);
-    return status == 0 ? 0 : -1;
 }
 
 /* Notes for a later --update: version, arguments, checksums. */
 static int
 note(void) {
     char text[4096];
+    size_t size;
     int length = snprintf(text, sizeof text, "%s\n", VERSION);
-    if (write_file(".tiny/version", text, (size_t)length) < 0)
+    if (stage_write(".tiny/version", text, (size_t)length) < 0)
         return -1;
     length = snprintf(text, sizeof text, "%s\n", project->arguments);
-    if (write_file(".tiny/arguments", text, (size_t)length) < 0)
+    if (stage_write(".tiny/arguments", text, (size_t)length) < 0)
         return -1;
-    if (project->dry_run && !project->update)
-        return write_file(".tiny/manifest", "", 0);
-    project->files++;
-    if (command("exec 2>/dev/null; set -e; export LC_ALL=C; cd .tiny; "
-                "(cd .. && find runtime parts service svr.sh -type f) >found; "
-                "sort found >names; "
-                "(cd .. && xargs sha256sum) <names >manifest; "
-                "rm found names") < 0)
-        return fail("%s/.tiny/manifest: sha256sum failed", project->folder);
-    return 0;
+    if (stage_fd() < 0)
+        return stage_write(".tiny/manifest", "", 0);
+    FILE *sums = tmpfile(); /* sha256sum's output */
+    int result = sums ? stage_run(stage_fd(),
+                                  "exec 2>/dev/null; set -e; export LC_ALL=C; "
+                                  "f=$(find runtime parts service svr.sh "
+                                  "-type f); f=$(printf '%s\\n' $f | sort); "
+                                  "sha256sum $f",
+                                  -1, sums)
+                      : -1;
+    char *manifest = result < 0 ? NULL : stage_output(sums, &size);
+    result = manifest
+                 ? stage_write(".tiny/manifest", manifest, size)
+                 : fail("%s/.tiny/manifest: sha256sum failed", project->folder);
+    if (sums)
+        fclose(sums);
+    free(manifest);
+    return result;
 }
 
-/* ---- All or nothing --------------------------------------------------- */
-
+/* Makes a repository of the folder's own, whatever repository the caller is in;
+ * who commits, he says. */
 static int
-remove_one(const char *path, const struct stat *file, int type,
-           struct FTW *where) {
-    (void)file, (void)type, (void)where;
-    return remove(path);
-}
-
-/* Removes the stage; once more if a first try did not come to its end. */
-static void
-clear_stage(void) {
-    for (int i = 0; i < 2 && access(staging, F_OK) == 0; i++)
-        nftw(staging, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Makes the folder beside the one to come. */
-static int
-open_stage(void) {
-    char parent[PATH_MAX];
-    snprintf(parent, sizeof parent, "%s", project->folder);
-    size_t end = strlen(parent);
-    while (end > 1 && parent[end - 1] == '/')
-        parent[--end] = '\0';
-    char *slash = strrchr(parent, '/');
-    if (slash)
-        slash[slash == parent] = '\0';
-    int length = project->update
-                     ? snprintf(staging, sizeof staging, "%s/.tiny/next",
-                                project->folder)
-                     : snprintf(staging, sizeof staging, "%s/.%s.tiny-XXXXXX",
-                                slash ? parent : ".", project->name);
-    if (length >= (int)sizeof staging)
-        return fail("%.80s...: the path is too long", project->folder);
-    if (project->update) /* what one that was killed left */
-        clear_stage();
-    if (project->update ? mkdir(staging, 0777) < 0 : !mkdtemp(staging)) {
-        fail("%s: %s", slash ? parent : ".", strerror(errno));
-        *staging = '\0';
-        return -1;
+commit(void) {
+    for (char **word = environ; *word;) {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*word, "="), *word);
+        if (strncmp(name, "GIT_", 4) == 0 &&
+            strncmp(name, "GIT_AUTHOR_", 11) != 0 &&
+            strncmp(name, "GIT_COMMITTER_", 14) != 0 && unsetenv(name) == 0)
+            word = environ; /* it has changed */
+        else
+            word++;
     }
-    mode_t mask = umask(0);
-    umask(mask);
-    chmod(staging, 0777 & ~mask);
-    stage = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return stage < 0 ? fail("%s: %s", staging, strerror(errno)) : 0;
-}
-
-/* Tells whether the folder may be made: it is not there, or empty. */
-static int
-check_folder(void) {
-    struct stat file;
-    if (lstat(project->folder, &file) < 0)
-        return errno == ENOENT
-                   ? 0
-                   : fail("%s: %s", project->folder, strerror(errno));
-    if (!S_ISDIR(file.st_mode))
-        return fail("%s: exists, and is no empty folder", project->folder);
-    int fd = open(project->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    int entries = 0;
-    while (folder && readdir(folder))
-        entries++;
-    if (folder)
-        closedir(folder);
-    return folder && entries <= 2
-               ? 0
-               : fail("%s: exists, and is no empty folder", project->folder);
+    return stage_run(stage_fd(),
+                     "git init -q && git add -A && "
+                     "git commit -q -m 'Made by tiny-new' >&2",
+                     -1, NULL) < 0
+               ? fail("git init or its first commit failed")
+               : 0;
 }
 
 static int
@@ -365,33 +264,24 @@ make(void) {
     if (fill() < 0 || copy_tiny() < 0 || derive() < 0 || note() < 0)
         return -1;
     if (project->update)
-        return update_apply(project, stage, staging);
-    if (project->dry_run)
-        return 0;
-    if (project->git && command("git init -q && git add -A && "
-                                "git commit -q -m 'Made by tiny-new' >&2") < 0)
-        return fail("git init or its first commit failed");
-    if (interrupted)
-        return fail("interrupted; nothing was made");
-    if (rename(staging, project->folder) < 0)
-        return fail("%s: %s", project->folder, strerror(errno));
-    return 0;
+        return update_apply(project);
+    if (project->git && !project->dry_run && commit() < 0)
+        return -1;
+    return stage_show();
 }
 
 int
 project_make(struct project *wanted) {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGXFSZ};
-    struct sigaction action = {.sa_handler = interrupt};
     project = wanted;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        sigaction(signals[i], &action, NULL);
-    signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how children end */
-    int result = project->update ? 0 : check_folder();
-    if (result == 0 && (!project->dry_run || project->update))
-        result = open_stage();
+    enum stage_kind kind = !project->update
+                               ? project->dry_run ? STAGE_LIST : STAGE_NEW
+                           : project->dry_run ? STAGE_TRIAL
+                                              : STAGE_UPDATE;
+    int result = stage_open(project->folder, project->name, kind);
     if (result == 0)
         result = make();
-    if ((result < 0 || project->update) && *staging)
-        clear_stage();
+    wanted->files = stage_files();
+    if (result < 0 || project->update)
+        stage_clear();
     return result;
 }

@@ -1,9 +1,11 @@
 /* tiny-new: makes a server project. Options, names, and what it says. */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "buffer.h"
 #include "data.h"
@@ -12,21 +14,26 @@
 #include "project.h"
 #include "update.h"
 
-enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40, DRY_RUN = 256, GIT, UPDATE };
+enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40 };
+enum { DRY_RUN = 256, GIT, UPDATE, WITHOUT };
 enum { LIST_SIZE = 4 * UPDATE_WITH, NEEDS_DEPTH = 3 };
 
 static const char practical[] =
-    "listen metrics notify probation reaper report restart rollback rotate";
+    "listen,metrics,notify,probation,reaper,report,restart,rollback,rotate";
 
 static void
 help(void) {
     puts(
         "Usage: tiny-new [OPTION]... DIR\n"
-        "Make a C server project in DIR, named after its last part.\n\n"
+        "Make a C server project in DIR, which is new or empty, named after "
+        "its last\npart (of the current folder, when it is \".\").\n\n"
         "  -n, --name=NAME           another name for the server\n"
         "  -t, --template=NAME       what it starts from (default: worker)\n"
-        "  -w, --with=PART[,PART]... the parts it has; all, none (default: a "
-        "practical set)\n"
+        "  -w, --with=PART[,PART]... more parts than the default set; all; or "
+        "none, and\n"
+        "                            those named\n"
+        "      --without=PART[,PART]...\n"
+        "                            the default set without these parts\n"
         "      --update              bring Tiny's files of the project DIR to "
         "this\n"
         "                            version, and add the parts of --with\n"
@@ -62,10 +69,15 @@ list(void) {
     for (char **name = templates; name && *name; name++)
         if ((about = data_about(false, *name)))
             printf("  %-12s %s\n", *name, about);
-    puts("Parts:");
-    for (char **name = parts; name && *name; name++)
-        if ((about = data_about(true, *name)))
-            printf("  %-12s %s\n", *name, about);
+    for (int inner = 0; inner < 2; inner++) {
+        char use[WORDS_SIZE];
+        puts(inner ? "Parts that come along when others need them:" : "Parts:");
+        for (char **name = parts; name && *name; name++) {
+            data_words(true, *name, "use", use);
+            if ((*use != '\0') == inner && (about = data_about(true, *name)))
+                printf("  %-12s %s\n", *name, about);
+        }
+    }
     return data_lost() || fflush(stdout) != 0 ? REFUSED : 0;
 }
 
@@ -86,27 +98,54 @@ check_name(const char *name) {
                     "letter first, 40 at most (see --name)",
                     name);
     if (derive_keyword(name) || strcmp(name, "handler") == 0)
-        return fail("\"%s\" is taken: a word of C, or the handler's name (see "
-                    "--name)",
-                    name);
+        return fail(
+            "\"%s\" is taken, a word of C or the handler's name; a name "
+            "takes a-z, 0-9, _ and -, a letter first, 40 at most (see "
+            "--name)",
+            name);
     return 0;
 }
 
-/* Picks the parts that were asked for, each once, in the order of names. */
-static char **
-choose_parts(const char *with) {
-    char **all = data_parts(), **chosen = all;
-    for (const char *word = with; all && with && *with; word = with) {
-        size_t length = strcspn(with, ",");
-        with += length + (with[length] == ',');
-        if ((length == 3 && !strncmp(word, "all", 3)) ||
-            (length == 4 && !strncmp(word, "none", 4)) ||
-            contains(all, word, length))
-            continue;
-        fail("there is no part \"%.*s\" (see --list)", (int)length, word);
-        return NULL;
+/* Whether "A,B,..." has a word. */
+static bool
+names_it(const char *list, const char *word) {
+    size_t length = strlen(word);
+    while (list && *list) {
+        size_t next = strcspn(list, ",");
+        if (next == length && strncmp(list, word, length) == 0)
+            return true;
+        list += next + (list[next] == ',');
     }
-    return chosen;
+    return false;
+}
+
+/* Refuses a list with a word that is no part, or none of two more. */
+static int
+check_list(char **parts, const char *list, const char *more) {
+    while (list && *list) {
+        char word[64];
+        size_t length = strcspn(list, ",");
+        snprintf(word, sizeof word, "%.*s", (int)length, list);
+        if (!contains(parts, list, length) && !names_it(more, word))
+            return fail("there is no part \"%.*s\" (see --list)", (int)length,
+                        list);
+        list += length + (list[length] == ',');
+    }
+    return 0;
+}
+
+/* What was asked for. */
+struct wish {
+    const char *had; /* by the project, before an update; NULL: it is new */
+    const char *with, *without;
+};
+
+static bool
+is_chosen(const struct wish *wish, const char *part) {
+    bool none = wish->had || names_it(wish->with, "none");
+    return !names_it(wish->without, part) &&
+           ((!none && names_it(practical, part)) || names_it(wish->had, part) ||
+            names_it(wish->with, part) || names_it(wish->with, "all"));
 }
 
 /* Adds words to a list ",WORD,WORD,". */
@@ -118,38 +157,40 @@ want(char list[LIST_SIZE], const char *words) {
         *space = ',';
 }
 
-static bool
-is_wanted(const char list[LIST_SIZE], const char *name) {
-    char word[256];
-    snprintf(word, sizeof word, ",%s,", name);
-    return strstr(list, ",all,") || strstr(list, word);
-}
-
-/* Keeps those parts that were asked for, or that the template or another part
- * needs. */
-static void
-keep_parts(char **all, const char *with, const char *template) {
-    char **kept = all, wanted[LIST_SIZE] = ",", needs[WORDS_SIZE];
+/* Chooses the parts that are wanted, and those that the template or another
+ * part needs; each once, in the order of their names. NULL: refused. */
+static char **
+choose_parts(const struct wish *wish, const char *template) {
+    char **all = data_parts(), **kept = all, wanted[LIST_SIZE] = ",";
+    char needs[WORDS_SIZE];
+    if (!all || check_list(all, wish->with, "all,none") < 0 ||
+        check_list(all, wish->without, "") < 0)
+        return NULL;
     data_words(false, template, "parts", needs);
     want(wanted, needs);
-    want(wanted, with ? with : practical);
+    for (char **part = all; *part; part++)
+        if (is_chosen(wish, *part))
+            want(wanted, *part);
     for (int depth = 0; depth < NEEDS_DEPTH; depth++) {
         for (char **part = all; *part; part++) {
             data_words(true, *part, "needs", needs);
-            if (*needs && is_wanted(wanted, *part))
+            if (*needs && names_it(wanted, *part))
                 want(wanted, needs);
         }
     }
-    for (; *all; all++)
-        if (is_wanted(wanted, *all))
-            *kept++ = *all;
+    for (char **part = all; *part; part++)
+        if (names_it(wanted, *part))
+            *kept++ = *part;
     *kept = NULL;
+    return all;
 }
 
 /* The last part of a path; cut at what no name is long enough for. */
 static const char *
 last_part(const char *folder) {
-    static char name[512];
+    static char name[512], here[PATH_MAX];
+    if (strcmp(folder, ".") == 0 && getcwd(here, sizeof here))
+        folder = here;
     size_t end = strlen(folder);
     while (end > 1 && folder[end - 1] == '/')
         end--;
@@ -192,22 +233,13 @@ say_made(const struct project *project) {
            project->folder);
 }
 
-/* The parts of a project that is to be updated, and those that are to come. */
-static const char *
-also(struct project *project, const char *with, char all[2 * UPDATE_WITH]) {
-    char had[UPDATE_WITH];
-    if (update_read(project, had) < 0)
-        return NULL;
-    snprintf(all, (size_t)2 * UPDATE_WITH, "%s,%s", had, with ? with : "none");
-    return all;
-}
-
 int
 main(int argc, char *argv[]) {
     static const struct option options[] = {
         {"name", required_argument, NULL, 'n'},
         {"template", required_argument, NULL, 't'},
         {"with", required_argument, NULL, 'w'},
+        {"without", required_argument, NULL, WITHOUT},
         {"list", no_argument, NULL, 'l'},
         {"dry-run", no_argument, NULL, DRY_RUN},
         {"git", no_argument, NULL, GIT},
@@ -217,7 +249,7 @@ main(int argc, char *argv[]) {
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0}};
     struct project project = {.name = NULL};
-    const char *with = NULL;
+    struct wish wish = {.with = NULL};
     bool lists = false;
     int option;
     while ((option = getopt_long(argc, argv, "n:t:w:lqhV", options, NULL)) >=
@@ -230,7 +262,10 @@ main(int argc, char *argv[]) {
             project.template = optarg;
             break;
         case 'w':
-            with = optarg;
+            wish.with = optarg;
+            break;
+        case WITHOUT:
+            wish.without = optarg;
             break;
         case 'l':
             lists = true;
@@ -266,15 +301,15 @@ main(int argc, char *argv[]) {
     project.folder = argv[optind];
     if (data_find() < 0)
         return REFUSED;
-    char all[2 * UPDATE_WITH];
+    char had[UPDATE_WITH];
     if (project.update) {
-        if (project.name || project.template || project.git) {
+        if (project.name || project.template || project.git || wish.without) {
             fail("--update takes DIR, --with, --dry-run and --quiet alone");
             return wrong_usage();
         }
-        with = also(&project, with, all);
-        if (!with)
+        if (update_read(&project, had) < 0)
             return REFUSED;
+        wish.had = had;
     }
     if (!project.name)
         project.name = last_part(project.folder);
@@ -289,10 +324,9 @@ main(int argc, char *argv[]) {
         fail("there is no template \"%.40s\" (see --list)", project.template);
         return REFUSED;
     }
-    project.parts = choose_parts(with);
+    project.parts = choose_parts(&wish, project.template);
     if (!project.parts)
         return REFUSED;
-    keep_parts(project.parts, with, project.template);
     project.arguments = arguments(&project);
     if (!project.arguments)
         fail("no memory");

@@ -1,37 +1,110 @@
-/* update: brings Tiny's files of a project to what Tiny has now. */
+/* update: brings Tiny's files of a project to what Tiny has now.
+ *
+ * What is to be done is written to .tiny/journal before it begins, a step a
+ * line: whoever ends an update by force leaves the old files, or a journal with
+ * which the next update completes it. Each step can be done twice. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "data.h"
 #include "fail.h"
+#include "stage.h"
 #include "update.h"
 
-enum { EDITED = 3 };
+enum { SUM = 64 + 2 }; /* before each path of a manifest */
+#define JOURNAL ".tiny/journal"
+#define NEXT    ".tiny/next/"
 
-/* What changes hands. */
-static const char *const names[] = {
-    "runtime",        "parts",         "service",        "svr.sh",
-    ".tiny/manifest", ".tiny/version", ".tiny/arguments"};
-enum { NAMES = sizeof names / sizeof *names };
+static int folder = -1; /* the project's */
+static const char *its; /* name */
+
+/* ---- The journal ------------------------------------------------------ */
+
+/* Does a step: "put PATH" takes it from the stage, "aside PATH" renames what
+ * was edited, "remove PATH" ends it. */
+static int
+do_step(char *step) {
+    char from[PATH_MAX], *path = strchr(step, ' ');
+    if (!path)
+        return 0;
+    *path++ = '\0';
+    if (strcmp(step, "put") == 0) {
+        make_folders(folder, path);
+        snprintf(from, sizeof from, NEXT "%s", path);
+        if (renameat(folder, from, folder, path) == 0 || errno == ENOENT)
+            return 0;
+    } else if (strcmp(step, "aside") == 0) {
+        snprintf(from, sizeof from, "%s.orig", path);
+        if (renameat(folder, path, folder, from) == 0 || errno == ENOENT)
+            return 0;
+    } else if (unlinkat(folder, path, 0) == 0 || errno == ENOENT) {
+        char *slash = strrchr(path, '/');
+        if (slash)
+            *slash = '\0';
+        if (slash && strchr(path, '/'))
+            unlinkat(folder, path, AT_REMOVEDIR); /* unless it has more */
+        return 0;
+    }
+    return fail("%s/%s: %s; the update is not complete: run it again", its,
+                path, strerror(errno));
+}
+
+/* Does what the journal says, if there is one. Returns how many steps. */
+static int
+do_journal(void) {
+    char path[PATH_MAX];
+    size_t size;
+    int steps = 0;
+    if (faccessat(folder, JOURNAL, F_OK, 0) < 0)
+        return 0;
+    snprintf(path, sizeof path, "%s/" JOURNAL, its);
+    char *text = data_read(path, &size), *place = text;
+    if (!text)
+        return -1;
+    for (char *step; (step = strsep(&place, "\n")); steps++)
+        if (do_step(step) < 0)
+            return -1;
+    free(text);
+    syncfs(folder); /* before the journal goes */
+    return unlinkat(folder, JOURNAL, 0) < 0
+               ? fail("%s: %s", path, strerror(errno))
+               : steps;
+}
+
+/* ---- Read ------------------------------------------------------------- */
 
 int
 update_read(struct project *project, char with[UPDATE_WITH]) {
     static char name[64], template[64];
     char path[PATH_MAX];
     size_t size;
-    snprintf(path, sizeof path, "%s/.tiny/arguments", project->folder);
-    if (access(path, R_OK) < 0)
-        return fail("%s: not a project that tiny-new made: %s: %s",
-                    project->folder, path, strerror(errno));
-    char *text = data_read(path, &size);
+    its = project->folder;
+    snprintf(path, sizeof path, "%s/.tiny/arguments", its);
+    folder = open(its, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int tiny = folder < 0 || access(path, R_OK) < 0
+                   ? -1
+                   : openat(folder, ".tiny", O_RDONLY | O_CLOEXEC);
+    if (tiny < 0)
+        return fail("%s: not a project that tiny-new made: %s: %s", its, path,
+                    strerror(errno));
+    if (flock(tiny, LOCK_EX | LOCK_NB) < 0)
+        return fail("%s: another update of it runs", its);
+    if (project->dry_run && faccessat(folder, JOURNAL, F_OK, 0) == 0)
+        return fail("%s: an update was ended by force; run it without "
+                    "--dry-run, to complete it",
+                    its);
+    int done = do_journal();
+    if (done > 0 && !project->quiet)
+        puts("  completed an update that was ended by force");
+    char *text = done < 0 ? NULL : data_read(path, &size);
     if (!text)
         return -1;
     int found = sscanf(text, "--name=%63s --template=%63s --with=%2047s", name,
@@ -42,66 +115,209 @@ update_read(struct project *project, char with[UPDATE_WITH]) {
     return found == 3 ? 0 : fail("%s: cannot be read", path);
 }
 
-/* Lets the script say what changes, and make the stage ready. */
-static int
-prepare(const struct project *project, const char *staging) {
-    pid_t pid;
-    int status = -1;
-    char script[PATH_MAX], *stage = realpath(staging, NULL);
-    if (!stage)
-        return -1;
-    snprintf(script, sizeof script, "%s", data_path("generator/update.sh"));
-    char *argv[] = {"sh", script, stage, project->dry_run ? "dry" : NULL, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addchdir_np(&files, project->folder);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null",
-                                     O_WRONLY, 0);
-    if (project->quiet)
-        posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null",
-                                         O_WRONLY, 0);
-    fflush(stdout);
-    if (posix_spawn(&pid, "/bin/sh", &files, NULL, argv, environ) == 0)
-        waitpid(pid, &status, 0);
-    posix_spawn_file_actions_destroy(&files);
-    free(stage);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+/* ---- Plan ------------------------------------------------------------- */
+
+/* The files of the project that are not as a manifest has them, "PATH: ..."
+ * a line, with a newline before the first; NULL: sha256sum failed. */
+static char *
+other_files(int manifest_folder) {
+    FILE *out = tmpfile();
+    size_t size;
+    char *text = NULL;
+    int manifest =
+        openat(manifest_folder, ".tiny/manifest", O_RDONLY | O_CLOEXEC);
+    if (out && manifest >= 0 &&
+        stage_run(folder,
+                  "echo; LC_ALL=C sha256sum -c --quiet - 2>/dev/null; "
+                  "test $? -le 1",
+                  manifest, out) == 0)
+        text = stage_output(out, &size);
+    if (out)
+        fclose(out);
+    if (manifest >= 0)
+        close(manifest);
+    if (!text)
+        fail("%s: sha256sum failed; nothing changed", its);
+    return text;
 }
 
-/* Exchanges all of them, or none: what is there already goes to the stage. */
+static char *
+read_manifest(const char *where) {
+    char path[PATH_MAX];
+    size_t size;
+    snprintf(path, sizeof path, "%s/.tiny/manifest", where);
+    return data_read(path, &size);
+}
+
+/* Whether a text has a line that begins with a path and a mark. */
+static bool
+has(const char *lines, const char *before, const char *path,
+    const char *after) {
+    char line[PATH_MAX];
+    snprintf(line, sizeof line, "%s%s%s", before, path, after);
+    return strstr(lines, line) != NULL;
+}
+
+/* What is known of the project and of the stage. */
+struct plan {
+    char *old, *new;          /* manifests */
+    char *edited, *different; /* files that are not as those have them */
+    FILE *journal;
+    bool quiet;
+    int kept; /* how many were edited */
+};
+
+static void
+say(const struct plan *plan, const char *what, const char *path) {
+    if (!plan->quiet)
+        printf("  %-8s %s\n", what, path);
+}
+
+/* Renames a file of the stage, which goes beside the one that was edited. */
 static int
-exchange(int stage, int folder) {
-    for (int i = 0; i < NAMES; i++) {
-        if (renameat2(stage, names[i], folder, names[i], RENAME_EXCHANGE) ==
-                0 ||
-            (errno == ENOENT &&
-             renameat(stage, names[i], folder, names[i]) == 0))
-            continue;
-        int error = errno;
-        while (i-- > 0)
-            renameat2(stage, names[i], folder, names[i], RENAME_EXCHANGE);
-        errno = error;
-        return -1;
+put_beside(struct plan *plan, const char *path) {
+    char beside[PATH_MAX];
+    snprintf(beside, sizeof beside, "%s.new", path);
+    plan->kept++;
+    if (!plan->quiet)
+        printf("  edited   %s: stays, the new one is %s\n", path, beside);
+    fprintf(plan->journal, "put %s\n", beside);
+    return renameat(stage_fd(), path, stage_fd(), beside) < 0
+               ? fail("%s: %s; nothing changed", beside, strerror(errno))
+               : 0;
+}
+
+/* Plans what becomes of a file that Tiny has. */
+static int
+plan_file(struct plan *plan, const char *path) {
+    struct stat file;
+    if (fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0) {
+        say(plan, "new", path);
+    } else if (!S_ISREG(file.st_mode) ||
+               (has(plan->different, "\n", path, ": ") &&
+                (has(plan->edited, "\n", path, ": ") ||
+                 !has(plan->old, "  ", path, "\n")))) {
+        return put_beside(plan, path);
+    } else if (has(plan->different, "\n", path, ": ")) {
+        say(plan, "changed", path);
+    } else {
+        return 0; /* as it is to be */
+    }
+    fprintf(plan->journal, "put %s\n", path);
+    return 0;
+}
+
+/* Plans what becomes of a file that Tiny had, if it has it no more. */
+static int
+plan_end(struct plan *plan, const char *path) {
+    struct stat file;
+    char aside[PATH_MAX];
+    if (has(plan->new, "  ", path, "\n") ||
+        fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISREG(file.st_mode))
+        return 0;
+    if (!has(plan->edited, "\n", path, ": ")) {
+        say(plan, "removed", path);
+        fprintf(plan->journal, "remove %s\n", path);
+        return 0;
+    }
+    snprintf(aside, sizeof aside, "%s.orig", path);
+    if (faccessat(folder, aside, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return fail("%s/%s: is in the way; move it; nothing changed", its,
+                    aside);
+    if (!plan->quiet)
+        printf("  edited   %s: Tiny has it no more, yours is %s\n", path,
+               aside);
+    fprintf(plan->journal, "aside %s\n", path);
+    return 0;
+}
+
+/* Calls `step` for each path of a manifest. */
+static int
+each(struct plan *plan, const char *manifest,
+     int (*step)(struct plan *plan, const char *path)) {
+    int result = 0;
+    for (const char *line = manifest; *line && result == 0;) {
+        char path[PATH_MAX];
+        size_t length = strcspn(line, "\n");
+        if (length > SUM && length - SUM < sizeof path) {
+            snprintf(path, sizeof path, "%.*s", (int)(length - SUM),
+                     line + SUM);
+            result = step(plan, path);
+        }
+        line += length + (line[length] == '\n');
+    }
+    return result;
+}
+
+/* Refuses where a step would fail: nothing has changed yet. */
+static int
+check_folders(void) {
+    static const char *const names[] = {".", "runtime", "parts", "service",
+                                        ".tiny"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct stat file;
+        if (fstatat(folder, names[i], &file, AT_SYMLINK_NOFOLLOW) < 0)
+            continue; /* it will be made */
+        if (!S_ISDIR(file.st_mode))
+            return fail("%s/%s: is no folder; nothing changed", its, names[i]);
+        if (faccessat(folder, names[i], W_OK | X_OK, AT_EACCESS) < 0)
+            return fail("%s/%s: %s; nothing changed", its, names[i],
+                        strerror(errno));
     }
     return 0;
 }
 
+static int
+make_plan(struct plan *plan, const char *stage) {
+    static const char *const notes[] = {".tiny/arguments", ".tiny/version",
+                                        ".tiny/manifest"};
+    plan->old = read_manifest(its);
+    plan->new = plan->old ? read_manifest(stage) : NULL;
+    plan->edited = plan->new ? other_files(folder) : NULL;
+    plan->different = plan->edited ? other_files(stage_fd()) : NULL;
+    if (!plan->different || check_folders() < 0 ||
+        each(plan, plan->new, plan_file) < 0 ||
+        each(plan, plan->old, plan_end) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+        fprintf(plan->journal, "put %s\n", notes[i]);
+    return 0;
+}
+
+/* ---- Apply ------------------------------------------------------------ */
+
+/* Makes the plan last, then does it. */
+static int
+carry_out(const char *journal, size_t size) {
+    if (stage_write("journal", journal, size) < 0)
+        return -1;
+    if (syncfs(folder) < 0 ||
+        renameat(stage_fd(), "journal", folder, JOURNAL) < 0)
+        return fail("%s: %s; nothing changed", its, strerror(errno));
+    return do_journal() < 0 ? -1 : 0;
+}
+
 int
-update_apply(struct project *project, int stage, const char *staging) {
-    int status = prepare(project, staging);
-    if (status != 0 && status != EDITED)
-        return fail("%s: the update could not be prepared; nothing changed",
-                    project->folder);
-    if (!project->dry_run) {
-        int folder = open(project->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int result = exchange(stage, folder);
-        close(folder);
-        if (result < 0)
-            return fail("%s: %s; nothing changed", project->folder,
-                        strerror(errno));
-    }
-    return status == EDITED ? fail("%s: what you edited stays; compare it with "
-                                   "the FILE.new beside it",
-                                   project->folder)
-                            : 0;
+update_apply(const struct project *project) {
+    char stage[64];
+    struct buffer steps = {.text = NULL};
+    struct plan plan = {.quiet = project->quiet};
+    snprintf(stage, sizeof stage, "/proc/self/fd/%d", stage_fd());
+    plan.journal = buffer_open(&steps);
+    int result = plan.journal ? make_plan(&plan, stage) : -1;
+    if (buffer_close(&steps, plan.journal) < 0 && result == 0)
+        result = fail("no memory");
+    if (result == 0 && !project->dry_run)
+        result = carry_out(steps.text, steps.size);
+    free(steps.text);
+    free(plan.old);
+    free(plan.new);
+    free(plan.edited);
+    free(plan.different);
+    return result == 0 && plan.kept > 0
+               ? fail("%s: what you edited stays; compare it with the FILE.new "
+                      "beside it",
+                      its)
+               : result;
 }

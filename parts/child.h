@@ -1,5 +1,6 @@
 /* child: work in a process of its own, with a bound on its time and output
  *
+ * use: parts
  * For other parts, not for hooks. The work runs in a fork of the server, in a
  * process group of its own, with nothing open but its output: standard output
  * and error. It logs nothing. Loop thread. */

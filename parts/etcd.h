@@ -1,5 +1,6 @@
 /* etcd: a lease in etcd, and a key that lives as long
  *
+ * use: parts
  * libs: -lcurl
  * packages: libcurl4-openssl-dev
  *

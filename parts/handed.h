@@ -1,5 +1,6 @@
 /* handed: listening sockets that systemd, or a restart, handed over
  *
+ * use: parts
  * For other parts, not for hooks: the protocol of sd_listen_fds(3). */
 #ifndef HANDED_H
 #define HANDED_H

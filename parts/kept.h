@@ -1,5 +1,6 @@
 /* kept: pairs of code and configuration that the server can return to
  *
+ * use: parts
  * For other parts, not for hooks. A pair lies in run/kept.N.so and
  * run/kept.N.conf; the file run/kept names the pair of each slot and is
  * replaced in one step, so that code never meets another generation's

@@ -1,5 +1,6 @@
 /* store: a file that is whole or not there; the one before it is kept
  *
+ * use: parts
  * For other parts, not for hooks. A file is written beside (FILE.new), synced
  * and renamed; then the one before is FILE.1. A symbolic link at its path is
  * followed: what it leads to is replaced beside itself. */

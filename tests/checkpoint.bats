@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
-    make_base --with checkpoint,restart,probation,rollback
+    make_base --with none,checkpoint,restart,probation,rollback
 }
 
 # A server whose state counts; `twice` holds twice the count, so that half a
@@ -254,7 +254,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     [ "$(exit_status)" -eq 1 ]
     has_line "its version 2 is newer than the code's 1; move it away to start without it"
     [ "$(cksum <run/state)" = "$sum" ]
-    "$TINY_NEW" -q --with checkpoint other
+    "$TINY_NEW" -q --with none,checkpoint other
     make -s -C other >/dev/null
     mkdir -p other/run
     cp run/state other/run/state
@@ -285,7 +285,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
 
 @test "save and load: the stores of tcp and http outlive a restart and a start" {
     rm -rf "$P"
-    "$TINY_NEW" -q --template tcp --with checkpoint,restart "$P"
+    "$TINY_NEW" -q --template tcp --with none,checkpoint,restart "$P"
     cd "$P"
     set_key tcp.listen '"run/kv"'
     set_key log.syslog false
@@ -309,7 +309,7 @@ QUIT
     bounded ./svr.sh close
     echo '#include <microhttpd.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 || return 0
     rm -rf "$P"
-    "$TINY_NEW" -q --template http --with checkpoint "$P"
+    "$TINY_NEW" -q --template http --with none,checkpoint "$P"
     cd "$P"
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     set_key http.listen "\"127.0.0.1:$port\""

@@ -198,3 +198,132 @@ refuses() {
     make -s -C derived
     cmp before derived/svr_conf.h
 }
+
+@test "the current folder, when it is empty: filled in place, and named after it" {
+    mkdir here
+    cd here
+    inode=$(stat -c %i .)
+    run new .
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == ".: made from worker, "* ]]
+    [ "$(stat -c %i .)" = "$inode" ]
+    [ "$(cat .tiny/arguments)" = "$(cd .. && new -q --name here other && cat other/.tiny/arguments)" ]
+    diff -r . ../other
+    refuses 1 .
+    cd ..
+    mkdir full
+    cd full
+    touch mine
+    refuses 1 --name demo .
+    rm mine
+    # by its whole path it is the same folder
+    inode=$(stat -c %i .)
+    new -q "$PWD"
+    [ "$(stat -c %i .)" = "$inode" ]
+    [ -x svr.sh ]
+}
+
+@test "a mount point: filled, or left empty" {
+    unshare -rm true 2>/dev/null || [ "$(id -u)" -eq 0 ] || skip "no namespace to mount in"
+    mkdir mounted
+    run unshare -rm sh -c '
+        mount -t tmpfs -o size=4m tmpfs mounted || exit 77
+        "$TINY_NEW" -q --name demo mounted && ls mounted/svr.sh && ls -A mounted | grep tiny-
+        umount mounted && mount -t tmpfs -o size=100k tmpfs mounted || exit 77
+        "$TINY_NEW" -q --name demo mounted 2>&1
+        echo "status $?"
+        ls -A mounted
+        mkdir mounted/point && mount --bind mounted/point mounted/point # the same device
+        "$TINY_NEW" --dry-run --name demo mounted/point | tail -n 1'
+    [ "$status" -ne 77 ] || skip "no small disk to be had"
+    [ "${lines[0]}" = mounted/svr.sh ]
+    [[ ${lines[1]} == "tiny-new: "*"No space left"* ]]
+    [ "${lines[2]}" = "status 1" ]
+    [ "${lines[3]}" = "mounted/point/.tiny/manifest" ]
+    [ "${#lines[@]}" -eq 4 ]
+}
+
+@test "a failure at any move into a folder leaves it empty" {
+    command -v strace >/dev/null || skip "no strace"
+    mkdir here
+    cd here
+    for ((i = 1; ; i++)); do
+        run timeout 60 strace -f -qq -o ../trace -e trace=renameat2 -e inject=renameat2:error=EIO:when="$i" "$TINY_NEW" -q .
+        [ "$status" -ne 0 ] || break
+        [ "$output" = "tiny-new: .: Input/output error" ]
+        [ "$(ls -A)" = "" ]
+    done
+    [ "$i" -gt 8 ]
+}
+
+@test "a set-group-ID folder: what is made in it inherits the bit and the group" {
+    mkdir team
+    chmod 2775 team
+    [ "$(id -u)" -ne 0 ] || chgrp 1 team
+    umask 027
+    new -q team/demo
+    mkdir team/demo/runtime/byhand
+    for folder in team/demo team/demo/runtime team/demo/.tiny team/demo/runtime/byhand; do
+        [ "$(stat -c '%A %G' $folder)" = "drwxr-s--- $(stat -c %G team)" ]
+    done
+    mkdir -m 2711 own
+    new -q own
+    [ "$(stat -c %A own)" = drwx--s--x ] # the mode that an empty folder had
+}
+
+@test "--git: a repository of its own, whatever GIT_ variables say but who commits" {
+    git init -q outer
+    cd outer
+    git -c user.name=n -c user.email=a@b commit -q --allow-empty -m one
+    before=$(git rev-parse HEAD)
+    export GIT_AUTHOR_NAME=Ann GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=Carl GIT_COMMITTER_EMAIL=c@d
+    GIT_DIR=$PWD/.git GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$PWD/.git/other new -q --git demo
+    [ "$(git rev-parse HEAD)" = "$before" ]
+    [ ! -e .git/other ]
+    [ "$(git -C demo log --format='%an %cn')" = "Ann Carl" ]
+    [ "$(git -C demo rev-parse --show-toplevel)" = "$PWD/demo" ]
+    [ "$(git -C demo status --porcelain)" = "" ]
+}
+
+@test "--with adds to the default parts, none,PART is that alone, --without takes away what nobody needs" {
+    parts() { sed 's/.*--with=//' "$1/.tiny/arguments"; }
+    usual=listen,metrics,notify,probation,reaper,report,restart,rollback,rotate
+    new -q --with task a
+    [ "$(parts a)" = "child,handed,kept,$usual,task" ]
+    new -q --with none,task b
+    [ "$(parts b)" = child,task ]
+    new -q --without notify,rotate,restart c
+    [ "$(parts c)" = handed,kept,listen,metrics,probation,reaper,report,rollback ]
+    new -q --without probation,kept d # rollback needs kept
+    [ "$(parts d)" = handed,kept,listen,metrics,notify,reaper,report,restart,rollback,rotate ]
+    new -q --template tcp --without listen,lines e
+    [[ ,$(parts e), == *,lines,listen,* ]]
+    new -q --with all --without standby-etcd f
+    [[ $(parts f) == *,standby,* && $(parts f) != *standby-etcd* ]]
+    refuses 1 --without opera x
+    [[ $output == *'there is no part "opera" (see --list)' ]]
+    refuses 1 --without none x
+    run new --list
+    [[ $output == *"Parts:"*"  rotate "*"Parts that come along when others need them:"*"  child "*"  kept "* ]]
+    new -q a/below
+    refuses 2 --update --without rotate a
+}
+
+@test "two builds from the same source in two folders are the same bytes" {
+    for folder in one two-with-a-longer-name; do
+        mkdir "$folder"
+        (
+            cd "$TINY_SRC"
+            tar cf - --exclude=build --exclude=.git --exclude='*.cache' .
+        ) | tar xf - -C "$folder"
+        (
+            cd "$folder"
+            [ -e Makefile.in ] || autoreconf -i
+            mkdir b
+            cd b
+            ../configure CFLAGS=-O2
+            make tiny-new
+        ) >"$folder.log" 2>&1 || { tail "$folder.log"; return 1; }
+    done
+    cmp one/b/tiny-new two-with-a-longer-name/b/tiny-new
+}

@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
-    make_base --with mail
+    make_base --with none,mail
 }
 
 # smtp PORT: an SMTP server; each mail is a file in mails/.

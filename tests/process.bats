@@ -7,7 +7,7 @@ load helper
 
 # ignoring PIPE,CHLD COMMAND…: runs it with these signals ignored.
 setup_file() {
-    make_base --with restart,task,timer_thread
+    make_base --with none,restart,task,timer_thread
     cat >"$BATS_FILE_TMPDIR/ignoring" <<'END'
 #!/usr/bin/env python3
 import os, signal, sys

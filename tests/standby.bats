@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
-    make_base --with standby,restart,notify,checkpoint
+    make_base --with none,standby,restart,notify,checkpoint
 }
 
 # Hooks that tell each hook in the file that both servers share.

@@ -6,7 +6,7 @@ load helper
 
 setup_file() {
     echo '#include <curl/curl.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 || skip "no libcurl4-openssl-dev"
-    make_base --with standby-etcd
+    make_base --with none,standby-etcd
 }
 
 @test "without endpoints it is as if it were not there; the rule of the times is held" {

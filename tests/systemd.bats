@@ -72,7 +72,7 @@ told() {
     [ "$bite" -gt "$own" ]
     stop=$(sed -n 's/^TimeoutStopSec=//p' service/demo.service.in)
     [ "$stop" -gt "$(sed -n 's/^svr.close.force_close_delay = //p' svr_conf)" ]
-    "$TINY_NEW" -q --with report plain
+    "$TINY_NEW" -q --with none,report plain
     grep -qx 'Type=simple' plain/service/plain.service.in
     run ! grep Watchdog plain/service/plain.service.in
 }

@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
-    make_base --with task,restart
+    make_base --with none,task,restart
 }
 
 # tasking: hooks whose on_start is $1; `done` logs each result. $2: more code.

@@ -4,7 +4,7 @@
 load helper
 
 setup_file() {
-    make_base --with timer_thread
+    make_base --with none,timer_thread
 }
 
 thread_hooks() {

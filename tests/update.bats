@@ -9,14 +9,19 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
     mkdir newer
     cp -R "$TINY_SRC/runtime" "$TINY_SRC/parts" "$TINY_SRC/templates" newer
-    mkdir newer/generator
-    cp "$TINY_SRC/generator/update.sh" newer/generator
     sed -i '1i /* a newer one */' newer/runtime/loop.c
     sed -i 's/^usage() {/# a newer one\n&/' newer/templates/common/svr.sh
     echo '/* new: a file that came later */' >newer/runtime/later.h
     rm newer/runtime/trace.h newer/runtime/trace.c # so it will not build: not the point
     sed -i '/trace/d' newer/runtime/object.h
     new -q old
+}
+
+teardown() {
+    local folder
+    for folder in old worker tcp; do
+        [ ! -x "$folder/svr.sh" ] || SVR_BUILD=0 timeout 20 "$folder/svr.sh" close >/dev/null 2>&1 || true
+    done
 }
 
 new() {
@@ -116,8 +121,6 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: handed listen metrics n
     cd ..
     mkdir better
     cp -R "$TINY_SRC/runtime" "$TINY_SRC/parts" "$TINY_SRC/templates" better
-    mkdir better/generator
-    cp "$TINY_SRC/generator/update.sh" better/generator
     sed -i 's/svr_info("svr_conf: %s = %s"/svr_info("anew %s = %s"/' better/runtime/world.c
     TINY_DATADIR=$PWD/better new --update old
     cd old
@@ -171,4 +174,137 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: handed listen metrics n
     (cd old && sha256sum --quiet -c .tiny/manifest)
     run find old -name 'next*'
     [ "$output" = "" ]
+}
+
+@test "what the owner added or linked in Tiny's folders stays: links, odd names, empty folders" {
+    ln -s ../../shared.c old/parts/shared.c
+    echo mine >"old/service/note "
+    echo mine >"old/parts/a
+b"
+    mkdir old/service/empty.d
+    rm old/runtime/loop.c
+    ln -s ../../loop.c old/runtime/loop.c
+    cp newer/runtime/loop.c loop.c
+    run newer --update old
+    [ "$status" -eq 1 ]
+    [[ $output == *"edited   runtime/loop.c: stays, the new one is runtime/loop.c.new"* ]]
+    [ "$(readlink old/parts/shared.c)" = ../../shared.c ]
+    [ "$(readlink old/runtime/loop.c)" = ../../loop.c ]
+    [ "$(cat "old/service/note ")" = mine ]
+    [ "$(cat "old/parts/a
+b")" = mine ]
+    [ -d old/service/empty.d ]
+    cmp loop.c newer/runtime/loop.c
+}
+
+@test "an edited file that Tiny has no more becomes FILE.orig; one in its way: nothing changes" {
+    echo '/* mine */' >>old/runtime/trace.c
+    echo old >old/runtime/trace.c.orig
+    before=$(find old -type f -exec cksum {} + | sort -k 3)
+    run newer --update old
+    [ "$status" -eq 1 ]
+    [ "${lines[-1]}" = "tiny-new: old/runtime/trace.c.orig: is in the way; move it; nothing changed" ]
+    [ "$(find old -type f -exec cksum {} + | sort -k 3)" = "$before" ]
+    rm old/runtime/trace.c.orig
+    run newer --update old
+    [ "$status" -eq 0 ]
+    [[ $output == *"  edited   runtime/trace.c: Tiny has it no more, yours is runtime/trace.c.orig"* ]]
+    [ ! -e old/runtime/trace.c ]
+    tail -n 1 old/runtime/trace.c.orig | grep -qx '/\* mine \*/'
+    rm -r old/parts
+    ln -s .. old/parts
+    run new --update old
+    [ "$status" -eq 1 ]
+    [ "$output" = "tiny-new: old/parts: is no folder; nothing changed" ]
+}
+
+@test "killed at each renaming: wholly old, or the next update completes it" {
+    command -v strace >/dev/null || skip "no strace"
+    cp -a old base
+    for ((i = 1; ; i++)); do
+        rm -rf old
+        cp -a base old
+        status=0
+        TINY_DATADIR=$PWD/newer timeout 60 strace -f -qq -o trace -e trace=rename,renameat,renameat2 \
+            -e inject=rename,renameat,renameat2:signal=KILL:when="$i" "$TINY_NEW" -q --update --with task old || status=$?
+        [ "$status" -ne 0 ] || break
+        if [ -e old/.tiny/journal ]; then
+            run newer --update --dry-run old
+            [ "$status" -eq 1 ]
+            [ "$output" = "tiny-new: old: an update was ended by force; run it without --dry-run, to complete it" ]
+        else
+            [ "$(head -n 1 old/runtime/loop.c)" != '/* a newer one */' ]
+            (cd old && sha256sum --quiet -c .tiny/manifest)
+        fi
+        had=$([ ! -e old/.tiny/journal ] || echo journal)
+        run newer --update old
+        [ "$status" -eq 0 ]
+        [ -z "$had" ] || [ "${lines[0]}" = "  completed an update that was ended by force" ]
+        [ -z "$had" ] || [ -e old/parts/task.c ]
+        [ "$(head -n 1 old/runtime/loop.c)" = '/* a newer one */' ]
+        (cd old && sha256sum --quiet -c .tiny/manifest)
+        [ ! -e old/.tiny/journal ] && [ ! -e old/.tiny/next ]
+    done
+    [ "$i" -gt 8 ] # so many it had
+}
+
+@test "while one update runs, another one is refused" {
+    flock old/.tiny sleep 100 3>&- &
+    holder=$!
+    for ((i = 0; i < 600; i++)); do
+        flock -n old/.tiny true || break
+        read -rt 0.05 <> <(:) || true
+    done
+    run new --update old
+    pkill -P "$holder" || true
+    [ "$status" -eq 1 ]
+    [ "$output" = "tiny-new: old: another update of it runs" ]
+}
+
+# frozen NAME: a project that Tiny 0.1.0 made, built and started.
+frozen() {
+    rm -rf "$1"
+    tar xzf "$TINY_SRC/tests/frozen/$1-0.1.0.tar.gz"
+    sed -i 's/^log.syslog = true/log.syslog = false/' "$1/svr_conf"
+    sed -i 's/^tcp.listen = .*/tcp.listen = "run\/clients"/' "$1/svr_conf"
+    make -s -C "$1" >/dev/null 2>&1
+    timeout 60 "$1/svr.sh" start
+    pid=$(cat "$1/run/$1.pid")
+}
+
+@test "a project of 0.1.0 with its server running: updated and built, svr.sh still controls it until a restart" {
+    for name in worker tcp; do
+        frozen $name
+        had=$(sed 's/.*--with=//' $name/.tiny/arguments)
+        before=$(cksum $name/svr_conf $name/my_server.c $name/Makefile)
+        new -q --update $name
+        [ "$(cksum $name/svr_conf $name/my_server.c $name/Makefile)" = "$before" ]
+        for part in ${had//,/ }; do
+            [ -e $name/parts/$part.c ] # what it had
+        done
+        now=$(sed 's/.*--with=//' $name/.tiny/arguments)
+        [ "$(tr , '\n' <<<"$had,kept" | sort)" = "$(tr , '\n' <<<"$now" | sort)" ] # and what that needs now
+        make -s -C $name >/dev/null
+        timeout 60 $name/svr.sh status | grep -q "running, pid $pid,"
+        timeout 60 $name/svr.sh status --json | grep -q "\"pid\": $pid,"
+        run timeout 60 $name/svr.sh start
+        [ "$status" -eq 1 ]
+        [[ $output == *"already running"* ]]
+        # The code is for the new runtime: the old server refuses it, and runs on.
+        run timeout 60 $name/svr.sh reload
+        [ "$status" -eq 0 ] || [[ $status -eq 1 && $output == *"rejected: "*"generation 1 "* ]]
+        [ "$(cat $name/run/$name.pid)" = "$pid" ]
+        timeout 60 $name/svr.sh restart
+        timeout 60 $name/svr.sh status --json | grep -q '"timers_total": ' # the new one
+        timeout 60 $name/svr.sh reload
+        timeout 60 $name/svr.sh close
+        run timeout 60 $name/svr.sh status
+        [ "$status" -eq 3 ]
+        # and it can be closed before a restart, too
+        frozen $name
+        new -q --update $name
+        make -s -C $name >/dev/null
+        timeout 60 $name/svr.sh close
+        [ ! -e /proc/"$pid" ] || grep -q '^State:.Z' /proc/"$pid"/status
+    done
 }
