@@ -12,17 +12,25 @@
 #include "child.h"
 #include "log.h"
 #include "loop.h"
+#include "mime.h"
 #include "part.h"
 #include "server.h"
 
-enum { ROOM = 32768, MOST_AN_HOUR = 60, LIMIT_S = 30, LAST_WORDS_MS = 5000 };
+enum {
+    ROOM = 32768,
+    NOTE = 80,
+    ADDRESS = 900,
+    MOST_AN_HOUR = 60,
+    LIMIT_S = 30,
+    LAST_WORDS_MS = 5000
+};
 static const int64_t hour = INT64_C(3600000000000);
 
 /* Lines for a mail: those that come in, and those that are on their way. */
 static struct batch {
     unsigned lines, left_out;
     size_t used;
-    char text[ROOM];
+    char text[ROOM + NOTE];
 } coming, going;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what comes in */
 
@@ -80,14 +88,22 @@ take_line(const char *line, size_t length) {
 static int
 deliver(void *unused) {
     int file = memfd_create("mail", 0);
-    char host[64] = "";
+    FILE *mail = fdopen(dup(file), "w");
+    char host[64] = "", subject[512];
+    if (!mail)
+        return EX_OSERR;
     gethostname(host, sizeof host - 1);
-    dprintf(file, "To: %s\nSubject: %s on %s: %u lines\n\n", to, log_name(),
-            host, going.lines);
-    (void)!write(file, going.text, going.used);
+    snprintf(subject, sizeof subject, "%s on %s: %u lines", log_name(), host,
+             going.lines);
     if (going.left_out)
-        dprintf(file, "\n%u further lines are in the log alone.\n",
-                going.left_out);
+        going.used += (size_t)snprintf(
+            going.text + going.used, NOTE,
+            "\n%u further lines are in the log alone.\n", going.left_out);
+    fprintf(mail, "To: %s\n", to);
+    mime_header(mail, "Subject", subject);
+    mime_body(mail, going.text, going.used);
+    if (fclose(mail) != 0)
+        return EX_OSERR;
     lseek(file, 0, SEEK_SET);
     dup2(file, STDIN_FILENO);
     execl("/bin/sh", "sh", "-c", command, (char *)unused);
@@ -181,14 +197,14 @@ hear(enum part_event event, const struct conf *conf, const char *text,
 static int
 check(const struct conf *conf, char reason[WHY_SIZE]) {
     const char *address = conf_text(conf, "log.email.to");
-    bool clean = *address;
+    bool clean = *address && strlen(address) <= ADDRESS;
     for (const char *c = address; *c; c++)
-        clean = clean && (unsigned char)*c >= ' ';
+        clean = clean && *c >= ' ' && *c <= '~';
     if (conf_number(conf, "log.email") == 0 || clean)
         return 0;
     return conf_blame(conf, "log.email.to",
-                      "an address is needed, in one line, while log.email is "
-                      "true",
+                      "an address is needed, in one line of at most 900 bytes "
+                      "of ASCII, while log.email is true",
                       reason);
 }
 

@@ -79,10 +79,10 @@ mails() {
     grep -q '^Subject: demo on .*: 2 lines' mails/0
     grep -qE '^20.* <ERROR: demo\([0-9]+\)> \[my_server.c: [0-9]+\] >> the first' mails/0
     grep -q 'the second' mails/0
-    ! grep -q 'svr_conf' mails/0
+    run ! grep -q 'svr_conf' mails/0
     say 'the third'
     wait_until 10 eval '[ "$(mails)" -eq 2 ]'
-    ! grep -q 'the first' mails/1
+    run ! grep -q 'the first' mails/1
     [ "$(json mail.sent)" -eq 2 ]
     # what is left is sent at the close
     set_key log.email.every 1000
@@ -155,7 +155,7 @@ mails() {
     wait_line 5 '>> meanwhile'
     rm slow
     wait_until 10 eval '[ "$(mails)" -eq 2 ]'
-    ! grep -q refused mails/*
+    run ! grep -q refused mails/*
     grep -q meanwhile mails/1
     bounded ./svr.sh close
 }
@@ -199,7 +199,7 @@ mails() {
     build
     run_server
     wait_until 5 grep -qs 'svr_conf: my.password = \*\*\*' sent
-    ! grep -q hunter2 sent
+    run ! grep -q hunter2 sent
     bounded ./svr.sh close
     rm -f sent server.pid status.txt
     set_key log.email false
@@ -208,4 +208,44 @@ mails() {
     wait_line 5 '>> x'
     bounded ./svr.sh close
     [ ! -e sent ]
+}
+
+@test "MIME: UTF-8, lines of 4,000 bytes and a name that is no ASCII arrive as they were" {
+    mailing
+    sed -i 's/char line\[256\]/char line[9000]/' my_server.c
+    set_key svr.name '"dämon-ñandú-これは名前です"'
+    set_key log.email.format '"%(message)s"'
+    build
+    smtp "$port"
+    run_server
+    say 'plain = text' 'From here' '.dot'
+    wait_until 10 eval '[ "$(mails)" -eq 1 ]'
+    printf '%04000d\n' 7 >expected
+    printf '%s\n' 'grüße = ½  ' '.' '..dot' 'From here' "$(printf 'ü%.0s' {1..500})" >>expected
+    cp expected say.new
+    mv say.new say
+    wait_until 10 eval '[ "$(mails)" -eq 2 ]'
+    python3 - <<'END'
+import email, email.header
+def mail(name):
+    raw = open(name, "rb").read()
+    lines = raw.replace(b"\r\n", b"\n").split(b"\n")
+    assert max(map(len, lines)) <= 998, max(map(len, lines))
+    assert raw.isascii()
+    m = email.message_from_bytes(raw)
+    subject = str(email.header.make_header(email.header.decode_header(m["Subject"])))
+    assert subject.startswith("dämon-ñandú-これは名前です on "), subject
+    for line in m["Subject"].splitlines(): assert len(line) <= 76, line
+    assert m["MIME-Version"] == "1.0" and m.get_content_type() == "text/plain"
+    assert m.get_content_charset() == "utf-8"
+    return m, m.get_payload(decode=True).decode("utf-8").replace("\r\n", "\n").rstrip("\n") + "\n", lines
+m, body, lines = mail("mails/0")
+assert m["Content-Transfer-Encoding"] == "7bit"
+assert body == "plain = text\nFrom here\n.dot\n", body
+m, body, lines = mail("mails/1")
+assert m["Content-Transfer-Encoding"] == "quoted-printable"
+assert max(map(len, lines[lines.index(b""):])) <= 76
+assert body == open("expected").read(), body
+END
+    bounded ./svr.sh close
 }
