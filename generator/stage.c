@@ -23,6 +23,7 @@
 static const char *target; /* the folder to come */
 static enum stage_kind kind;
 static bool inside; /* the stage lies in it */
+static bool held;
 static char staging[PATH_MAX];
 static int stage = -1, files;
 static volatile sig_atomic_t interrupted;
@@ -171,8 +172,14 @@ remove_one(const char *path, const struct stat *file, int type,
 }
 
 void
+stage_hold(bool is) {
+    held = is;
+}
+
+void
 stage_clear(void) {
-    for (int i = 0; *staging && i < 2 && access(staging, F_OK) == 0; i++)
+    for (int i = 0; !held && *staging && i < 2 && access(staging, F_OK) == 0;
+         i++)
         nftw(staging, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 

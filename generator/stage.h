@@ -40,8 +40,9 @@ char *stage_output(FILE *out, size_t *size);
  * can do that. */
 int stage_show(void);
 
-/* stage_clear removes the stage, if it is still there. */
+/* stage_clear removes the stage, if it is still there, and not held. */
 void stage_clear(void);
+void stage_hold(bool held);
 
 /* make_folders makes the folders above a path. */
 void make_folders(int folder, const char *path);

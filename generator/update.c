@@ -28,6 +28,12 @@ static const char *its; /* name */
 
 /* ---- The journal ------------------------------------------------------ */
 
+static int
+incomplete(const char *path) {
+    return fail("%s: %s: %s; the update is not complete: run it again", its,
+                path, strerror(errno));
+}
+
 /* Does a step: "put PATH" takes it from the stage, "aside PATH" renames what
  * was edited, "remove PATH" ends it. */
 static int
@@ -53,8 +59,7 @@ do_step(char *step) {
             unlinkat(folder, path, AT_REMOVEDIR); /* unless it has more */
         return 0;
     }
-    return fail("%s/%s: %s; the update is not complete: run it again", its,
-                path, strerror(errno));
+    return incomplete(path);
 }
 
 /* Does what the journal says, if there is one. Returns how many steps. */
@@ -66,17 +71,16 @@ do_journal(void) {
     if (faccessat(folder, JOURNAL, F_OK, 0) < 0)
         return 0;
     snprintf(path, sizeof path, "%s/" JOURNAL, its);
-    char *text = data_read(path, &size), *place = text;
+    char *text = data_read(path, &size), *place = text, *step;
     if (!text)
         return -1;
-    for (char *step; (step = strsep(&place, "\n")); steps++)
-        if (do_step(step) < 0)
-            return -1;
+    for (; steps >= 0 && (step = strsep(&place, "\n"));)
+        steps = do_step(step) < 0 ? -1 : steps + 1;
     free(text);
+    if (steps < 0)
+        return -1;
     syncfs(folder); /* before the journal goes */
-    return unlinkat(folder, JOURNAL, 0) < 0
-               ? fail("%s: %s", path, strerror(errno))
-               : steps;
+    return unlinkat(folder, JOURNAL, 0) < 0 ? incomplete(path) : steps;
 }
 
 /* ---- Read ------------------------------------------------------------- */
@@ -295,7 +299,10 @@ carry_out(const char *journal, size_t size) {
     if (syncfs(folder) < 0 ||
         renameat(stage_fd(), "journal", folder, JOURNAL) < 0)
         return fail("%s: %s; nothing changed", its, strerror(errno));
-    return do_journal() < 0 ? -1 : 0;
+    stage_hold(true); /* it belongs to the journal now */
+    int steps = do_journal();
+    stage_hold(steps < 0);
+    return steps < 0 ? -1 : 0;
 }
 
 int

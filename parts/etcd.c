@@ -5,14 +5,20 @@
 #include <string.h>
 #include <time.h>
 
+#include "buffer.h"
 #include "etcd.h"
+#include "json.h"
 #include "part.h"
 
-enum { ANSWER_SIZE = 4096, MS = 1000000 };
+enum { ANSWER_SIZE = 4096, MS = 1000000, TOKEN_SIZE = 1024 };
+enum { OK = 200, UNAUTHORIZED = 401 };
 #define SECOND INT64_C(1000000000)
 
 static char members[1024], key[512], value[512]; /* those two in base64 */
 static int64_t ttl, patience;
+static struct etcd_conf its;
+static char token[TOKEN_SIZE]; /* etcd's, for the user; "": none */
+static char reason[2 * CURL_ERROR_SIZE];
 static char lease[24];
 static int64_t valid; /* till then it is there, for sure */
 static bool answers;
@@ -46,32 +52,97 @@ take(char *bytes, size_t one, size_t count, void *answer) {
     return one * count;
 }
 
+/* Asks a member. Returns the status of its answer, 0: there is none. */
+static long
+ask_member(CURL *curl, const char *member, const char *what,
+           const char *question, int64_t millis, char answer[ANSWER_SIZE]) {
+    char url[sizeof members + 64], head[TOKEN_SIZE + 32];
+    char error[CURL_ERROR_SIZE] = "";
+    struct curl_slist *heads = NULL;
+    long status = 0;
+    *answer = '\0';
+    snprintf(url, sizeof url, "%s/v3/%s", member, what);
+    snprintf(head, sizeof head, "Authorization: %s", token);
+    curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)millis);
+    if (*its.ca)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, its.ca);
+    if (*its.certificate) {
+        curl_easy_setopt(curl, CURLOPT_SSLCERT, its.certificate);
+        curl_easy_setopt(curl, CURLOPT_SSLKEY, its.private_key);
+    }
+    if (*token)
+        heads = curl_slist_append(NULL, head);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, heads);
+    CURLcode result = curl_easy_perform(curl);
+    if (result == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(heads);
+    if (result != CURLE_OK)
+        snprintf(reason, sizeof reason, "%.200s: %s", member,
+                 *error ? error : curl_easy_strerror(result));
+    else if (status != OK)
+        snprintf(reason, sizeof reason, "%.200s: status %ld: %.200s", member,
+                 status, answer);
+    return status;
+}
+
+/* Has a token for the user, if there is a user. */
+static bool
+log_in(CURL *curl, const char *member, int64_t millis) {
+    struct buffer question;
+    char answer[ANSWER_SIZE];
+    if (!*its.user || *token)
+        return true;
+    FILE *out = buffer_open(&question);
+    if (!out)
+        return false;
+    fputs("{\"name\":", out);
+    json_print(out, its.user);
+    fputs(",\"password\":", out);
+    json_print(out, its.password);
+    fputs("}", out);
+    if (buffer_close(&question, out) < 0)
+        return false;
+    bool given = ask_member(curl, member, "auth/authenticate", question.text,
+                            millis, answer) == OK;
+    const char *found = given ? strstr(answer, "\"token\":\"") : NULL;
+    explicit_bzero(question.text, question.size);
+    free(question.text);
+    return found && sscanf(found, "\"token\":\"%1023[^\"]", token) == 1;
+}
+
 /* Asks one member after the other, until one answers or the time is over. */
 static bool
 ask(const char *what, const char *question, int64_t until,
     char answer[ANSWER_SIZE]) {
-    char list[sizeof members], url[sizeof members + 64], *place = list;
+    char list[sizeof members], *place = list;
     long status = 0;
     CURL *curl = curl_easy_init();
     memcpy(list, members, sizeof list);
-    for (char *member; status != 200 && (member = strsep(&place, ","));) {
-        int64_t left = (until - etcd_now()) / MS, share = patience / MS / 2;
-        if (left <= 0)
+    snprintf(reason, sizeof reason, "no time, or no memory");
+    for (char *member; curl && (member = strsep(&place, ","));) {
+        for (int try = 0; try < 2 && status != OK; try++) {
+            int64_t left = (until - etcd_now()) / MS, share = patience / MS / 2;
+            int64_t millis = left < share ? left : share;
+            if (millis <= 0 || !log_in(curl, member, millis))
+                break;
+            status = ask_member(curl, member, what, question, millis, answer);
+            if (status != UNAUTHORIZED)
+                break;
+            *token = '\0'; /* it is too old */
+        }
+        if (status == OK)
             break;
-        *answer = '\0';
-        snprintf(url, sizeof url, "%s/v3/%s", member, what);
-        curl_easy_setopt(curl, CURLOPT_URL, url);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question);
-        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-                         (long)(left < share ? left : share));
-        if (curl_easy_perform(curl) == CURLE_OK)
-            curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     }
     curl_easy_cleanup(curl);
-    answers = status == 200;
+    answers = status == OK;
     return answers;
 }
 
@@ -129,14 +200,14 @@ etcd_revoke(int64_t until) {
 }
 
 int
-etcd_open(const char *all, const char *its_key, const char *its_value,
-          int seconds, int64_t wait, const char *kept) {
-    snprintf(members, sizeof members, "%s", all);
-    snprintf(lease, sizeof lease, "%s", kept);
-    base64(its_key, key);
-    base64(its_value, value);
-    ttl = seconds * SECOND;
-    patience = wait;
+etcd_open(const struct etcd_conf *conf) {
+    its = *conf;
+    snprintf(members, sizeof members, "%s", its.members);
+    snprintf(lease, sizeof lease, "%s", its.lease);
+    base64(its.key, key);
+    base64(its.value, value);
+    ttl = its.seconds * SECOND;
+    patience = its.patience;
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
 }
 
@@ -153,6 +224,11 @@ etcd_valid(void) {
 bool
 etcd_answers(void) {
     return answers;
+}
+
+const char *
+etcd_reason(void) {
+    return reason;
 }
 
 const struct part part_etcd = {.name = "etcd"};

@@ -16,21 +16,33 @@
  * nanoseconds. */
 int64_t etcd_now(void);
 
-/* etcd_open sets what is asked: the members "http://HOST:PORT,...", the key and
- * its value, the lease's seconds, how long to wait for an answer, and a lease
- * that is there already, or "". -1: it cannot be. */
-int etcd_open(const char *members, const char *key, const char *value,
-              int seconds, int64_t patience, const char *lease);
+/* Whom to ask, and what for. The texts are copied, but for those of TLS and of
+ * the user, which stay the caller's; "" is none. */
+struct etcd_conf {
+    const char *members; /* "https://HOST:PORT,..." */
+    const char *key, *value;
+    const char *lease; /* one that is there already */
+    int seconds;       /* of a lease */
+    int64_t patience;  /* how long to wait for an answer */
+    const char *ca;    /* files of TLS, in PEM: who signs the members' */
+    const char *certificate, *private_key; /* our own */
+    const char *user, *password;
+};
+
+/* etcd_open sets that. -1: it cannot be. */
+int etcd_open(const struct etcd_conf *conf);
 
 /* etcd_renew has a lease, or has it anew. False: there is none, or no answer
  * until `until`. */
 bool etcd_renew(int64_t until);
 
 /* etcd_lease is the lease, "" for none; it is there till etcd_valid, for sure.
- * etcd_answers tells whether etcd did, the last time. */
+ * etcd_answers tells whether etcd did, the last time, and etcd_reason why it
+ * did not. */
 const char *etcd_lease(void);
 int64_t etcd_valid(void);
 bool etcd_answers(void);
+const char *etcd_reason(void);
 
 /* etcd_campaign takes the key, if nobody has it, or finds that this lease has
  * it. Returns the revision of that, 0: somebody else has it, or no answer. */

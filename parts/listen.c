@@ -156,8 +156,8 @@ listen_want(struct listen *listen, const char *address, svr_call *call,
             return SVR_FAILED;
         wanted->fd = fd;
     }
-    strcpy(wanted->address, address);
-    strcpy(wanted->call, name);
+    snprintf(wanted->address, sizeof wanted->address, "%s", address);
+    snprintf(wanted->call, sizeof wanted->call, "%s", name);
     wanted->most = most;
     wanted->idle = (int64_t)(idle * 1e9);
     return SVR_OK;

@@ -1,5 +1,6 @@
 /* standby-etcd: a master among servers on several machines, chosen by etcd. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,8 +17,10 @@
 #include "standby-etcd.h"
 #include "thread.h"
 
-enum { RETRY_MS = 100, MS = 1000000 };
+enum { RETRY_MS = 100, CAMPAIGN_MS = 500, MS = 1000000 };
 #define SECOND INT64_C(1000000000)
+
+enum { FILES = 3 }; /* so many of the texts of TLS and the user */
 
 /* Keeps the lease over a restart. */
 #define KEPT "SVR_STANDBY_LEASE"
@@ -62,22 +65,37 @@ tell(void) {
     if (etcd_answers() && away)
         svr_info("standby-etcd: etcd answers again");
     else if (!etcd_answers() && !away)
-        svr_warn("standby-etcd: etcd does not answer");
+        svr_warn("standby-etcd: etcd does not answer: %s", etcd_reason());
     away = !etcd_answers();
+}
+
+/* How long a server waits until it asks again. */
+static int
+pause_ms(bool good) {
+    int64_t pause = token && wait_span > ttl / 3 ? ttl / 3 : wait_span;
+    if (!token && pause > CAMPAIGN_MS * MS)
+        pause = CAMPAIGN_MS * MS; /* a slave looks often, and renews seldom */
+    return good ? (int)(pause / MS) : RETRY_MS;
 }
 
 /* Keeps the lease, and the key when it can be had. */
 static void *
 work(void *unused) {
-    for (;;) {
+    for (int64_t renewed = 0;;) {
         int64_t limit = etcd_now() + retry_timeout;
         int64_t last = etcd_valid() - ttl / 5, number = 0;
         if (token && limit > last)
             limit = last;
-        bool good = etcd_renew(limit), master = token;
-        tell();
+        bool master = token;
+        bool due =
+            master || !*etcd_lease() ||
+            etcd_now() - renewed >= (wait_span < ttl / 3 ? wait_span : ttl / 3);
+        bool good = !due || etcd_renew(limit);
+        if (good && due)
+            renewed = etcd_now();
         if (good && !master)
             token = number = etcd_campaign(limit);
+        tell();
         if (good && token)
             arm();
         if (number) {
@@ -87,8 +105,8 @@ work(void *unused) {
             loop_post("on_slave", lose, NULL);
             return unused;
         }
-        int64_t pause = token && wait_span > ttl / 3 ? ttl / 3 : wait_span;
-        poll(NULL, 0, good ? (int)(pause / MS) : RETRY_MS);
+        if (!number) /* a new master renews at once */
+            poll(NULL, 0, pause_ms(good));
     }
 }
 
@@ -109,8 +127,32 @@ start(const struct conf *conf, char reason[WHY_SIZE]) {
     wait_span = (int64_t)(conf_number(conf, "standby_etcd.loop_wait") * 1e9);
     retry_timeout =
         (int64_t)(conf_number(conf, "standby_etcd.retry_timeout") * 1e9);
-    if (etcd_open(members, conf_text(conf, "standby_etcd.key"), who, seconds,
-                  retry_timeout, kept ? kept : "") < 0 ||
+    struct etcd_conf asked = {
+        .members = members,
+        .key = conf_text(conf, "standby_etcd.key"),
+        .value = who,
+        .lease = kept ? kept : "",
+        .seconds = seconds,
+        .patience = retry_timeout,
+    };
+    const struct {
+        const char *key, **place;
+    } texts[] = {
+        {"standby_etcd.ca", &asked.ca},
+        {"standby_etcd.certificate", &asked.certificate},
+        {"standby_etcd.private_key", &asked.private_key},
+        {"standby_etcd.user", &asked.user},
+        {"standby_etcd.password", &asked.password},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *text = conf_text(conf, texts[i].key);
+        bool is_file = i < FILES && *text;
+        *texts[i].place = is_file ? realpath(text, NULL) : strdup(text);
+        if (!*texts[i].place)
+            return why(reason, "%s: %.200s: %s", texts[i].key,
+                       is_file ? text : "", strerror(errno));
+    }
+    if (etcd_open(&asked) < 0 ||
         timer_create(CLOCK_BOOTTIME, &event, &last_resort) < 0 ||
         thread_start(NULL, work) != 0)
         return why(reason, "standby-etcd: no timer or thread can be had");
@@ -137,10 +179,15 @@ static int
 check(const struct conf *conf, char reason[WHY_SIZE]) {
     double longest = conf_number(conf, "standby_etcd.loop_wait") +
                      2 * conf_number(conf, "standby_etcd.retry_timeout");
-    if (longest <= conf_number(conf, "standby_etcd.ttl"))
-        return 0;
-    return conf_blame(conf, "standby_etcd.ttl",
-                      "is below loop_wait + 2 * retry_timeout", reason);
+    if (longest > conf_number(conf, "standby_etcd.ttl"))
+        return conf_blame(conf, "standby_etcd.ttl",
+                          "is below loop_wait + 2 * retry_timeout", reason);
+    if (!*conf_text(conf, "standby_etcd.certificate") !=
+        !*conf_text(conf, "standby_etcd.private_key"))
+        return conf_blame(conf, "standby_etcd.certificate",
+                          "needs standby_etcd.private_key, and it this",
+                          reason);
+    return 0;
 }
 
 static void
@@ -155,6 +202,14 @@ static const struct svr_key keys[] = {
      .restart = true},
     {"standby_etcd.key", SVR_STRING, .value = "/tiny/master", .min = 1,
      .max = 200, .restart = true},
+    {"standby_etcd.ca", SVR_STRING, .value = "", .max = 500, .restart = true},
+    {"standby_etcd.certificate", SVR_STRING, .value = "", .max = 500,
+     .restart = true},
+    {"standby_etcd.private_key", SVR_STRING, .value = "", .max = 500,
+     .restart = true},
+    {"standby_etcd.user", SVR_STRING, .value = "", .max = 200, .restart = true},
+    {"standby_etcd.password", SVR_STRING, .value = "", .max = 200,
+     .restart = true},
     {"standby_etcd.ttl", SVR_INT, .value = "15", .min = 2, .max = 3600,
      .restart = true},
     {"standby_etcd.loop_wait", SVR_DOUBLE, .value = "5", .min = 0.1,

@@ -248,6 +248,31 @@ b")" = mine ]
     [ "$i" -gt 8 ] # so many it had
 }
 
+@test "a step that fails: said, and the next update completes it" {
+    command -v strace >/dev/null || skip "no strace"
+    cp -a old base
+    for ((i = 2; ; i++)); do
+        rm -rf old
+        cp -a base old
+        run env TINY_DATADIR="$PWD/newer" timeout 60 strace -f -qq -o trace -e trace=rename,renameat,renameat2 \
+            -e inject=rename,renameat,renameat2:error=EIO:when="$i+" "$TINY_NEW" -q --update old
+        [ "$status" -ne 0 ] || break
+        if [ -e old/.tiny/journal ]; then
+            [[ $output == "tiny-new: old: "*": Input/output error; the update is not complete: run it again" ]]
+            [ -e old/.tiny/next ]
+        else
+            [[ $output == "tiny-new: old: Input/output error; nothing changed" ]]
+        fi
+        # what the journal has, it completes alone: the same Tiny is not needed
+        new -q --update old
+        newer -q --update old
+        [ "$(head -n 1 old/runtime/loop.c)" = '/* a newer one */' ]
+        (cd old && sha256sum --quiet -c .tiny/manifest)
+        [ ! -e old/.tiny/journal ] && [ ! -e old/.tiny/next ]
+    done
+    [ "$i" -gt 6 ]
+}
+
 @test "while one update runs, another one is refused" {
     flock old/.tiny sleep 100 3>&- &
     holder=$!
