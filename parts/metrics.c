@@ -1,4 +1,4 @@
-/* metrics: the server's figures as OpenMetrics, for Prometheus and its kin. */
+/* metrics: the server's figures in Prometheus's text format 0.0.4. */
 #include <string.h>
 
 #include "log.h"
@@ -8,13 +8,11 @@
 
 #define FORM "--metrics"
 
-/* Writes a family's head. One whose name ends in _total goes without a type:
- * OpenMetrics and Prometheus's text format want it under different names. */
+/* Writes a family's head; what only grows has a name that ends in _total. */
 static void
 family(FILE *out, const char *name, const char *help) {
-    fprintf(out, "# HELP svr_%s %s\n", name, help);
-    if (!strstr(name, "_total"))
-        fprintf(out, "# TYPE svr_%s gauge\n", name);
+    fprintf(out, "# HELP svr_%s %s\n# TYPE svr_%s %s\n", name, help, name,
+            strstr(name, "_total") ? "counter" : "gauge");
 }
 
 static void
@@ -30,7 +28,7 @@ render(FILE *out, const struct status *now, bool stale) {
         const char *name, *help;
         double value;
     } rows[] = {
-        {"up", "1: the loop answers, 0: it is busy or hangs", !stale},
+        {"up", "1: the loop answers, 0: it is busy or hangs.", !stale},
         {"start_time_seconds", "When the server started.",
          (double)now->start_time},
         {"generation", "The generation of code that is live.", now->generation},
@@ -59,7 +57,6 @@ render(FILE *out, const struct status *now, bool stale) {
     for (int i = 0; log_figures(i, &sink); i++)
         sample(out, "log_lost_total", "sink", sink.sink + strlen("log."),
                (double)sink.lost);
-    fputs("# EOF\n", out);
 }
 
 char *

@@ -17,7 +17,8 @@
 #include "standby-etcd.h"
 #include "thread.h"
 
-enum { RETRY_MS = 100, CAMPAIGN_MS = 500, MS = 1000000 };
+enum { RETRY_MS = 100, CAMPAIGN_MS = 500 };
+#define MS     INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 
 enum { FILES = 3 }; /* so many of the texts of TLS and the user */
@@ -28,6 +29,7 @@ enum { FILES = 3 }; /* so many of the texts of TLS and the user */
 /* As configured at the start; times in nanoseconds. */
 static int64_t ttl, wait_span, retry_timeout;
 static bool on;
+static struct etcd_conf asked; /* its texts last as long as the program */
 
 static _Atomic int64_t token; /* 0: a slave */
 static timer_t last_resort;
@@ -127,7 +129,7 @@ start(const struct conf *conf, char reason[WHY_SIZE]) {
     wait_span = (int64_t)(conf_number(conf, "standby_etcd.loop_wait") * 1e9);
     retry_timeout =
         (int64_t)(conf_number(conf, "standby_etcd.retry_timeout") * 1e9);
-    struct etcd_conf asked = {
+    asked = (struct etcd_conf){
         .members = members,
         .key = conf_text(conf, "standby_etcd.key"),
         .value = who,

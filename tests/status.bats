@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Status: text, JSON, OpenMetrics; summaries; acceptance E9.
+# Status: text, JSON, Prometheus; summaries; acceptance E9.
 
 load helper
 
@@ -40,15 +40,17 @@ END
     bounded ./svr.sh close
 }
 
-@test "status --metrics is OpenMetrics, and promtool has nothing to say" {
+@test "status --metrics is Prometheus's text format 0.0.4, and promtool has nothing to say" {
     bounded ./svr.sh start
     wait_until 5 eval '[ "$(json turns)" -gt 2 ]'
     bounded ./svr.sh status --metrics >metrics.txt
-    [ "$(tail -n 1 metrics.txt)" = '# EOF' ]
-    # a type for a name in _total would clash in OpenMetrics
-    run grep -vE '^(# (HELP svr_[a-z_]+ .+|TYPE svr_[a-z_]*[a-z] gauge|EOF)|svr_[a-z_]+(\{[a-z]+="[a-z_]+"\})? [0-9.e+]+)$' metrics.txt
+    run grep -vE '^(# (HELP svr_[a-z_]+ .+|TYPE svr_[a-z_]*_total counter|TYPE svr_[a-z_]+ gauge)|svr_[a-z_]+(\{[a-z]+="[a-z_]+"\})? [0-9.e+]+)$' metrics.txt
     [ "$output" = "" ]
-    ! grep 'TYPE.*_total' metrics.txt
+    run grep -E 'TYPE.*_total gauge' metrics.txt
+    [ "$output" = "" ]
+    # each family once, with its samples right behind its head
+    [ "$(grep -c '^# TYPE' metrics.txt)" -eq "$(sed -n 's/^\(svr_[a-z_]*\).*/\1/p' metrics.txt | uniq | sort | uniq | wc -l)" ]
+    [ "$(sed -n 's/^\(svr_[a-z_]*\).*/\1/p' metrics.txt | uniq | sort | uniq -d)" = "" ]
     grep -q '^svr_up 1$' metrics.txt
     grep -q '^svr_state{state="running"} 1$' metrics.txt
     grep -q '^svr_reloads_total{verdict="applied"} 0$' metrics.txt

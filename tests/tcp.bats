@@ -316,5 +316,6 @@ for i in range(6):
 END
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
-    ! ls race.* 2>/dev/null
+    run compgen -G 'race.*'
+    [ "$output" = "" ]
 }

@@ -19,7 +19,7 @@ usage: ./svr.sh COMMAND
                         listening sockets kept
   rollback              back to the last good code and configuration
   status                what runs, since when, and how it goes;
-                        --json and --metrics (OpenMetrics) for machines
+                        --json and --metrics (Prometheus) for machines
   check                 would this code and configuration be accepted?
 END
     exit 2

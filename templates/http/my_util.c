@@ -20,6 +20,7 @@ metrics(int64_t visits) {
     char *own = NULL, *all = svr_metrics();
     if (all && asprintf(&own,
                         "# HELP visits_total Visits of /.\n"
+                        "# TYPE visits_total counter\n"
                         "visits_total %jd\n%s",
                         (intmax_t)visits, all) < 0)
         own = NULL;
@@ -38,6 +39,7 @@ my_page(struct svr_request *request, int64_t *visits) {
     } else if (strcmp(request->path, "/healthz") == 0) {
         request->answer = strdup("ok\n");
     } else if (strcmp(request->path, "/metrics") == 0) {
+        request->type = "text/plain; version=0.0.4; charset=utf-8";
         request->answer = metrics(*visits);
     } else if (strcmp(request->path, "/") == 0) {
         *visits += gets;
