@@ -92,6 +92,12 @@ setup() {
     shellcheck --include=SC2314,SC2315 tests/*.bats templates/*/tests/*.bats
 }
 
+@test "the docs name only tests and pages that are there" {
+    for name in $(grep -ohE '(tests|docs)/[a-z_0-9/.-]+\.(bats|c|pml|md)' README.md docs/*.md | sort -u); do
+        [ -e "$name" ] || { echo "$name is not there"; return 1; }
+    done
+}
+
 @test "no test takes a fixed port" {
     run grep -nE '(127\.0\.0\.1|localhost|\[::1\]|\]):[0-9]{2,5}|port *= *[0-9]{3,}' tests/*.bats tests/helper.bash tests/torture tests/fail-over \
         tests/faults templates/*/tests/*.bats
