@@ -125,13 +125,28 @@ answer(struct client *client, int code, const char *text) {
     send_answer(client);
 }
 
+/* What is asked for is not of this server: a part of that name would have it.
+ */
+static void
+refuse_without(struct client *client, const char *part) {
+    char text[256];
+    int length = (int)strcspn(part, " ");
+    snprintf(text, sizeof text,
+             SVR_PROJECT ": that needs the part %.*s, which this server does "
+                         "not have: tiny-new --update --with %.*s . adds it",
+             length, part, length, part);
+    answer(client, 2, text);
+}
+
 static void
 answer_status(struct client *client, bool stale) {
     char *text = status_render(client->form, stale);
     if (text && *text)
         text[strlen(text) - 1] = '\0';
-    answer(client, text ? 0 : 2,
-           text ? text : "that form of the status needs its part");
+    if (text)
+        answer(client, 0, text);
+    else
+        refuse_without(client, client->form + strspn(client->form, "-"));
     free(text);
 }
 
@@ -175,9 +190,7 @@ request_of_part(struct client *client) {
     else if (done == PART_RELOADS)
         request_reload(client);
     else
-        answer(client, 2,
-               SVR_PROJECT ": no part of this server does that (tiny-new "
-                           "--list names them)");
+        refuse_without(client, client->request);
 }
 
 /* What may stand in a request, one line of words; the first is its name. */

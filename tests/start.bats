@@ -229,3 +229,31 @@ END
     wait_until 5 eval '[ "$(last_turn)" -gt "$((before + 2))" ]'
     bounded ./svr.sh close
 }
+
+@test "a command without its part: 2, and the part is named; its keys are unknown" {
+    "$TINY_NEW" -q --with none ../bare
+    cd ../bare
+    sed -i 's/^log.syslog = true/log.syslog = false/' svr_conf
+    make -s >/dev/null
+    bounded ./svr.sh start
+    for command in restart rollback 'status --metrics'; do
+        part=${command#status --}
+        # shellcheck disable=SC2086 # two words
+        run bounded ./svr.sh $command
+        [ "$status" -eq 2 ]
+        [ "$output" = "bare: that needs the part $part, which this server does not have: tiny-new --update --with $part . adds it" ]
+    done
+    for key in 'svr.reload.probation = 3' 'log.file_log.rotate = D' 'log.file_log.keep = 3' 'log.file_log.rotate_size = 0' 'notify.status = true'; do
+        cp svr_conf saved
+        echo "$key" >>svr_conf
+        SVR_BUILD=0 run bounded ./svr.sh reload
+        [ "$status" -eq 1 ]
+        [[ $output == *": ${key% = *}: unknown key"* ]] || { echo "$output"; return 1; }
+        cp saved svr_conf
+    done
+    bounded ./svr.sh close
+    run bounded ./svr.sh nonsense
+    [ "$status" -eq 2 ]
+    [[ $output == *'unknown command "nonsense"'* ]]
+    cd "$P"
+}
