@@ -144,7 +144,8 @@ hear(enum part_event event, const struct conf *conf, const char *text,
         saved_version = handler_live()->table->state_version;
         return restore(reason);
     }
-    ready = ready || event == PART_READY;
+    if (event == PART_READY)
+        ready = true; /* other events come in other threads */
     if (event == PART_READY || (event == PART_RELOADED && ready))
         server_timer((struct timer){
             .key = "svr.checkpoint",

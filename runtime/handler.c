@@ -16,7 +16,8 @@ enum { MOST_CALLBACKS = 4096 };
 #define MOST_STATE (SIZE_MAX / 32)
 
 /* The generations that are mapped. */
-static struct handler kept[HANDLER_KEPT], *live = kept;
+static struct handler kept[HANDLER_KEPT];
+static struct handler *_Atomic live = kept; /* the loop changes it */
 static unsigned newest;
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -360,7 +360,8 @@ log_open(int dir, const struct conf *conf, bool dry, char reason[WHY_SIZE]) {
     }
     log->file = -1;
     log->conf = conf;
-    rows[PART].key = part_sink() ? part_sink()->sink : NULL;
+    if (in_use == &first && part_sink())
+        rows[PART].key = part_sink()->sink;
     for (int i = 0; i < SINKS && rows[i].key && result == 0; i++)
         result = open_sink(conf, log, i, reason);
     if (result == 0)
@@ -369,11 +370,12 @@ log_open(int dir, const struct conf *conf, bool dry, char reason[WHY_SIZE]) {
         log_close(log);
         return NULL;
     }
-    if (in_use == &first)
+    if (in_use == &first) { /* later, other threads read these */
         snprintf(server_name, sizeof server_name, "%s",
                  conf_text(conf, "svr.name"));
-    folder = dir;
-    journal = is_journal();
+        folder = dir;
+        journal = is_journal();
+    }
     return log;
 }
 
@@ -386,7 +388,7 @@ log_use(struct log *log) {
             lowest = log->sinks[i].level;
     pthread_rwlock_wrlock(&in_use_lock);
     in_use = log;
-    svr_log_lowest = lowest;
+    __atomic_store_n(&svr_log_lowest, lowest, __ATOMIC_RELAXED);
     pthread_rwlock_unlock(&in_use_lock);
     if (log->sinks[SYSLOG].on)
         syslogger_start(server_name, count_syslog);

@@ -36,7 +36,7 @@ enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 /* A format may have %m, which -Wpedantic does not know. */
 #define SVR_LOG(level, ...)                                                    \
     (__extension__(                                                            \
-        (level) >= svr_log_lowest                                              \
+        (level) >= __atomic_load_n(&svr_log_lowest, __ATOMIC_RELAXED)          \
             ? svr_log((level), __FILE__, __LINE__, __func__, __VA_ARGS__)      \
             : (void)0))
 
