@@ -187,7 +187,7 @@ old_file() {
     wait_until 5 grep -qs 'an err line' log/demo.log
     rm log/demo.log
     wait_until 5 grep -qs 'an err line' log/demo.log
-    [ "$(json log.lost)" = 0 ]
+    [ "$(json log.file_log.lost)" = 0 ]
     bounded ./svr.sh close
 }
 
