@@ -115,7 +115,12 @@ log_in(CURL *curl, const char *member, int64_t millis) {
     const char *found = given ? strstr(answer, "\"token\":\"") : NULL;
     explicit_bzero(question.text, question.size);
     free(question.text);
-    return found && sscanf(found, "\"token\":\"%1023[^\"]", token) == 1;
+    if (found && sscanf(found, "\"token\":\"%1023[^\"]", token) == 1)
+        return true;
+    if (given)
+        snprintf(reason, sizeof reason, "%.200s: its answer has no token",
+                 member);
+    return false;
 }
 
 /* Asks one member after the other, until one answers or the time is over. */

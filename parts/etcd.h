@@ -16,8 +16,8 @@
  * nanoseconds. */
 int64_t etcd_now(void);
 
-/* Whom to ask, and what for. The texts are copied, but for those of TLS and of
- * the user, which stay the caller's; "" is none. */
+/* Whom to ask, and what for. The texts of TLS and of the user stay the
+ * caller's, the others are copied; "" is none. */
 struct etcd_conf {
     const char *members; /* "https://HOST:PORT,..." */
     const char *key, *value;

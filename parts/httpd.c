@@ -282,6 +282,7 @@ hear(enum part_event event, const struct conf *conf, const char *text,
     if (event != PART_READY && event != PART_RELOADED)
         return 0;
     listen_settle(&place, !text);
+    listen_on(&place, count < place.now.most);
     return server_timer((struct timer){
         .key = "svr.httpd", .own = drop_slow, .every = place.now.idle / LOOKS});
 }

@@ -211,8 +211,10 @@ void
 listen_end(struct listen *listen, bool keeps) {
     listen->closed = true;
     listen_on(listen, false);
-    if (listen->now.fd && !keeps)
-        close(listen->now.fd);
+    if (keeps || !listen->now.fd)
+        return;
+    close(listen->now.fd);
+    listen->now.fd = 0; /* the number may be another's soon */
 }
 
 const struct part part_listen = {.name = "listen"};

@@ -10,7 +10,7 @@
 #include "svr.h"
 
 /* What a hook wants of a part, and what is in force: a reload that is rejected
- * forgets the first. Zeroed but for `who` and `welcome` at the begin. */
+ * forgets the first. At first all is zero except `who` and `welcome`. */
 struct listen {
     const char *who;   /* the function that hooks call, for reasons */
     svr_call *welcome; /* takes clients in, when some come: listen_accept */
@@ -42,8 +42,8 @@ void listen_on(struct listen *listen, bool on);
 enum { LISTEN_NOBODY = -2 };
 int listen_accept(const struct listen *listen);
 
-/* listen_end takes no more clients; `keeps`: another program goes on with the
- * socket. */
+/* listen_end takes no more clients; `keeps`: the socket stays open for another
+ * program. */
 void listen_end(struct listen *listen, bool keeps);
 
 #endif

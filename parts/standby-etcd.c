@@ -21,7 +21,7 @@ enum { RETRY_MS = 100, CAMPAIGN_MS = 500 };
 #define MS     INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 
-enum { FILES = 3 }; /* so many of the texts of TLS and the user */
+enum { FILES = 3 }; /* the first three texts of TLS and the user are paths */
 
 /* Keeps the lease over a restart. */
 #define KEPT "SVR_STANDBY_LEASE"

@@ -276,6 +276,6 @@ loop_restore(struct loop_watch *saved) {
             now.rest != watches[fd].rest)
             tell_epoll(fd);
     }
-    rest_ends = 0; /* to be found anew */
+    rest_ends = 0; /* the next wait finds it */
     free(saved);
 }

@@ -278,7 +278,7 @@ b")" = mine ]
     holder=$!
     for ((i = 0; i < 600; i++)); do
         flock -n old/.tiny true || break
-        read -rt 0.05 <> <(:) || true
+        sleep 0.05 # polls for the lock
     done
     run new --update old
     pkill -P "$holder" || true
