@@ -360,7 +360,7 @@ END
     [[ $output == *"ended the process with status 0 while it loaded"* ]]
     constructor 'for (;;) pause();'
     [[ $output == *"did not load within 3 s"* ]]
-    run pgrep -f -- "--check run/handler"
+    run pgrep -P "$server"
     [ "$status" -eq 1 ]
     before=$(last_turn)
     wait_until 5 eval '[ "$(last_turn)" -gt "$before" ]'
