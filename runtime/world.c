@@ -329,15 +329,15 @@ world_take(bool begun) {
     return taken;
 }
 
-/* Removes the copies that another run left behind. */
+/* Removes what a run that was killed left behind. */
 static void
-clear_copies(void) {
-    glob_t found;
-    if (glob("run/handler.*.so", 0, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            unlinkat(folder, found.gl_pathv[i], 0);
-        globfree(&found);
-    }
+clear_run(void) {
+    glob_t found = {.gl_pathc = 0};
+    glob("run/handler.*.so", 0, NULL, &found);
+    glob("run/*.new", GLOB_APPEND, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        unlinkat(folder, found.gl_pathv[i], 0);
+    globfree(&found);
 }
 
 /* Loads the first generation, its configuration and its log. */
@@ -345,7 +345,7 @@ static int
 load_first(char reason[WHY_SIZE]) {
     struct world world;
     char statics[WHY_SIZE];
-    clear_copies();
+    clear_run();
     candidate = (struct handler){
         .generation = 1, .source = part_source(), .copy = ++copies};
     first = part_conf(folder, candidate.source->conf, NULL, reason);

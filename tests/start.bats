@@ -167,6 +167,18 @@ END
     [[ $output == *run/lock* ]]
 }
 
+@test "a start removes what a killed server left in run/" {
+    build
+    mkdir -p run
+    touch run/kept.new run/status.new run/handler.7.so run/mine
+    bounded ./svr.sh start
+    [ ! -e run/kept.new ]
+    [ ! -e run/status.new ]
+    [ ! -e run/handler.7.so ]
+    [ -e run/mine ]
+    bounded ./svr.sh close
+}
+
 @test "run/ that is a file: status 1, one line" {
     rm -rf run
     echo x >run
