@@ -126,6 +126,9 @@ run_server() {
     wait_until 2 test -s server.pid
     server=$(cat server.pid)
     started+=("$server")
+    # It holds its lock, or has ended.
+    [ ! -x build/demo ] ||
+        wait_until 20 eval '[ -s status.txt ] || ./build/demo running >/dev/null 2>&1 || [ $? -ne 3 ]' || true
 }
 
 # The exit status of run_server's server, once it has ended.
@@ -160,7 +163,7 @@ traced() {
 gone() {
     local state
     state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 0
-    [ "$state" = Z ] || [ -z "$state" ]
+    [ -z "$state" ] || { [ "$state" = Z ] && [ "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -le 1 ]; }
 }
 
 alive() {
