@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "standby-etcd.h"
 #include "thread.h"
 
-enum { RETRY_MS = 100, CAMPAIGN_MS = 500 };
+enum { RETRY_MS = 100, CAMPAIGN_MS = 500, TURN_MS = 1000 };
 #define MS     INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 
@@ -33,6 +34,21 @@ static struct etcd_conf asked; /* its texts last as long as the program */
 
 static _Atomic int64_t token; /* 0: a slave */
 static timer_t last_resort;
+
+/* Whose turn it is to use etcd: the thread's, or the loop's at the close. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+/* Takes the turn for the loop, if it comes in time: etcd may not answer. */
+static bool
+take_turn(void) {
+    int64_t until = etcd_now() + TURN_MS * MS;
+    while (pthread_mutex_trylock(&turn) != 0) {
+        if (etcd_now() >= until)
+            return false;
+        poll(NULL, 0, 1);
+    }
+    return true;
+}
 
 int64_t
 svr_fencing_token(void) {
@@ -84,6 +100,7 @@ pause_ms(bool good) {
 static void *
 work(void *unused) {
     for (int64_t renewed = 0;;) {
+        pthread_mutex_lock(&turn);
         int64_t limit = etcd_now() + retry_timeout;
         int64_t last = etcd_valid() - ttl / 5, number = 0;
         if (token && limit > last)
@@ -105,8 +122,10 @@ work(void *unused) {
             loop_post("standby-etcd", server_begin, NULL);
         } else if (token && !good && (!*etcd_lease() || etcd_now() >= last)) {
             loop_post("on_slave", lose, NULL);
+            pthread_mutex_unlock(&turn);
             return unused;
         }
+        pthread_mutex_unlock(&turn);
         if (!number) /* a new master renews at once */
             poll(NULL, 0, pause_ms(good));
     }
@@ -170,10 +189,12 @@ hear(enum part_event event, const struct conf *conf, const char *text,
     if (event == PART_READY && number &&
         handler_index(handler_live()->table, "on_master") >= 0)
         handler_call("on_master", &number);
-    if (event == PART_CLOSE && text && number)
+    if (event == PART_CLOSE && text && number && take_turn()) {
         setenv(KEPT, etcd_lease(), 1); /* for the program after a restart */
-    if (event == PART_END && !text && number)
-        etcd_revoke(etcd_now() + SECOND);
+        pthread_mutex_unlock(&turn);
+    }
+    if (event == PART_END && !text && number && take_turn())
+        etcd_revoke(etcd_now() + SECOND); /* the turn is never given back */
     return 0;
 }
 
