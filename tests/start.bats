@@ -170,10 +170,10 @@ END
 @test "a start removes what a killed server left in run/" {
     build
     mkdir -p run
-    touch run/kept.new run/status.new run/handler.7.so run/mine
+    touch run/kept.new run/other.new run/handler.7.so run/mine
     bounded ./svr.sh start
     [ ! -e run/kept.new ]
-    [ ! -e run/status.new ]
+    [ ! -e run/other.new ]
     [ ! -e run/handler.7.so ]
     [ -e run/mine ]
     bounded ./svr.sh close
