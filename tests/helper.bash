@@ -114,6 +114,7 @@ run_server() {
         wait_until 10 gone "$waiter" # it writes the status of the one before
         rm -f status.txt
     fi
+    rm -f server.pid # of the one before
     (
         exec 3>&-
         ${within:-} ./svr.sh run >out.txt 2>log.txt &
