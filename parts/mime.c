@@ -4,6 +4,7 @@
 
 #include "mime.h"
 #include "part.h"
+#include "text.h"
 
 enum { WORD = 75, LINE = 76, LONGEST = 998 };
 
@@ -32,8 +33,8 @@ mime_header(FILE *out, const char *name, const char *text) {
         return;
     }
     for (size_t i = 0, bytes; i < length; i += bytes) {
-        for (bytes = 1; ((unsigned char)text[i + bytes] & 0xC0) == 0x80;)
-            bytes++; /* a character stays whole */
+        int valid = text_utf8(text + i);
+        bytes = valid ? (size_t)valid : 1; /* a character stays whole */
         if (column + 3 * bytes + overhead > WORD) {
             fprintf(out, "%s %s", i ? "?=\n" : "", begin);
             column = i ? 0 : strlen(name) + 1;

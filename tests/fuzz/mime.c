@@ -5,6 +5,7 @@
 
 #include "../../parts/mime.c"
 #include "../../runtime/buffer.c"
+#include "../../runtime/text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
