@@ -12,7 +12,7 @@ allocate(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
 }
 
 static void
-heard(uv_stream_t *client, ssize_t size, const uv_buf_t *buffer) {
+received(uv_stream_t *client, ssize_t size, const uv_buf_t *buffer) {
     uv_buf_t answer = uv_buf_init(buffer->base, (unsigned)size);
     if (size < 0) {
         uv_close((uv_handle_t *)client, (uv_close_cb)free);
@@ -29,7 +29,7 @@ welcome(uv_stream_t *listener, int status) {
     (void)status;
     uv_tcp_init(listener->loop, client);
     uv_accept(listener, (uv_stream_t *)client);
-    uv_read_start((uv_stream_t *)client, allocate, heard);
+    uv_read_start((uv_stream_t *)client, allocate, received);
 }
 
 int

@@ -1,6 +1,6 @@
 /* hooks: the server that is measured. `run` says it is ready and waits; with
- * BENCH_LINES it logs so many lines, to the file and at a level that is off,
- * with BENCH_TIMERS it adds and removes so many timers; then it closes. */
+ * BENCH_LINES it logs that many lines, to the file and at a level that is off,
+ * with BENCH_TIMERS it adds and removes that many timers; then it closes. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

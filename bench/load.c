@@ -1,6 +1,6 @@
-/* load: so many connections to a port of 127.0.0.1, each with a request in
- * flight, until so many answers have come: load PORT CONNECTIONS REQUESTS TEXT.
- * All answers are to be as long as the first. */
+/* load: requests to a port of 127.0.0.1, one in flight on each connection, until
+ * all answers have come: load PORT CONNECTIONS REQUESTS TEXT. All answers must be
+ * as long as the first. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <stdio.h>

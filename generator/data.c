@@ -24,7 +24,7 @@ data_lost(void) {
 
 /* Gives the reason why something was not read. */
 static int
-lose(const char *path, int error) {
+lose_data(const char *path, int error) {
     lost = true;
     return fail("%s: %s", path, strerror(error));
 }
@@ -55,16 +55,17 @@ source_of(const char *build) {
 int
 data_find(void) {
     char program[PATH_MAX], folder[PATH_MAX + 16];
-    const char *told = getenv("TINY_DATADIR");
+    const char *given = getenv("TINY_DATADIR");
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     program[length < 0 ? 0 : length] = '\0';
     char *slash = strrchr(program, '/');
     if (slash)
         *slash = '\0';
     snprintf(folder, sizeof folder, "%s/../share/tiny", program);
-    if (told)
-        return is_data(told) ? 0
-                             : fail("TINY_DATADIR: %s has no Tiny in it", told);
+    if (given)
+        return is_data(given)
+                   ? 0
+                   : fail("TINY_DATADIR: %s has no Tiny in it", given);
     if (is_data(folder) || is_data(source_of(program)) || is_data(DATA_DIR))
         return 0;
     return fail("Tiny's own files are neither in %s nor in %s; set "
@@ -89,7 +90,8 @@ walk(const char *folder, const char *below,
     struct dirent **entries;
     int n =
         scandir(data_path("%s/%s", folder, below), &entries, NULL, alphasort);
-    int result = n < 0 ? lose(data_path("%s/%s", folder, below), errno) : 0;
+    int result =
+        n < 0 ? lose_data(data_path("%s/%s", folder, below), errno) : 0;
     for (int i = 0; i < n; i++) {
         char path[PATH_MAX];
         struct stat file;
@@ -98,7 +100,7 @@ walk(const char *folder, const char *below,
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || result < 0)
             ;
         else if (stat(data_path("%s/%s", folder, path), &file) < 0)
-            result = lose(data_path("%s/%s", folder, path), errno);
+            result = lose_data(data_path("%s/%s", folder, path), errno);
         else if (S_ISDIR(file.st_mode))
             result = walk(folder, path, visit, arg);
         else
@@ -123,7 +125,7 @@ data_read(const char *path, size_t *size) {
     size_t got;
     FILE *file = fopen(path, "re");
     if (!file) {
-        lose(path, errno);
+        lose_data(path, errno);
         return NULL;
     }
     FILE *out = buffer_open(&text);
@@ -136,7 +138,7 @@ data_read(const char *path, size_t *size) {
     *size = text.size;
     if (!error)
         return text.text;
-    lose(path, error);
+    lose_data(path, error);
     free(text.text);
     return NULL;
 }
@@ -163,7 +165,7 @@ names(const char *folder, const char *ending) {
     if (n >= 0)
         free(entries);
     if (error) {
-        lose(folder, error);
+        lose_data(folder, error);
         free(list);
         list = NULL;
     }
@@ -195,7 +197,7 @@ data_about(bool part, const char *name) {
         *end = '\0';
     char *about = strdup(from ? from + 2 : text);
     if (!about)
-        lose(name, errno);
+        lose_data(name, errno);
     free(text);
     return about;
 }

@@ -33,7 +33,7 @@ char **data_parts(void);
 /* data_templates likewise. */
 char **data_templates(void);
 
-/* data_about is the line that tells what a template or a part is. */
+/* data_about is the line that describes a template or a part. */
 char *data_about(bool part, const char *name);
 
 /* data_words reads the line "LABEL: WORD…" of templates/NAME.txt or, with

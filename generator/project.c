@@ -1,4 +1,4 @@
-/* project: makes a project's folder, wholly or not at all. */
+/* project: creates a project's folder, all or nothing. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +14,6 @@
 #include "project.h"
 #include "stage.h"
 #include "template.h"
-#include "update.h"
 
 static const struct project *project;
 
@@ -185,21 +184,19 @@ copy_tiny(void) {
 
 /* Derives svr_conf.h with the parser that the server uses. */
 static int
-derive(void) {
+derive_header_file(void) {
     const struct svr_key *tables[] = {NULL};
-    char reason[WHY_SIZE];
     struct buffer text = {.text = NULL};
     if (stage_fd() < 0)
         return stage_write("svr_conf.h", "", 0);
-    struct conf *conf =
-        conf_read(stage_fd(), "svr_conf", tables, CONF_ANY, reason);
+    struct conf *conf = conf_read(stage_fd(), "svr_conf", tables, CONF_ANY);
     FILE *out = conf ? buffer_open(&text) : NULL;
     if (conf && !out)
-        why(reason, "svr_conf.h: no memory");
-    int result = out ? derive_header(conf, NULL, out, reason) : -1;
+        svr_fail("svr_conf.h: no memory");
+    int result = out ? derive_header(conf, NULL, out) : -1;
     if (buffer_close(&text, out) < 0 && result == 0)
-        result = why(reason, "svr_conf.h: no memory");
-    result = result < 0 ? fail("%s", reason)
+        result = svr_fail("svr_conf.h: no memory");
+    result = result < 0 ? fail("%s", failure_reason())
                         : stage_write("svr_conf.h", text.text, text.size);
     conf_free(conf);
     free(text.text);
@@ -208,7 +205,7 @@ derive(void) {
 
 /* Notes for a later --update: version, arguments, checksums. */
 static int
-note(void) {
+note_origin(void) {
     char text[4096];
     size_t size;
     int length = snprintf(text, sizeof text, "%s\n", VERSION);
@@ -260,11 +257,12 @@ commit(void) {
 }
 
 static int
-make(void) {
-    if (fill() < 0 || copy_tiny() < 0 || derive() < 0 || note() < 0)
+make_all(void) {
+    if (fill() < 0 || copy_tiny() < 0 || derive_header_file() < 0 ||
+        note_origin() < 0)
         return -1;
     if (project->update)
-        return update_apply(project);
+        return project->apply(project);
     if (project->git && !project->dry_run && commit() < 0)
         return -1;
     return stage_show();
@@ -279,7 +277,7 @@ project_make(struct project *wanted) {
                                               : STAGE_UPDATE;
     int result = stage_open(project->folder, project->name, kind);
     if (result == 0)
-        result = make();
+        result = make_all();
     wanted->files = stage_files();
     if (result < 0 || project->update)
         stage_clear();

@@ -1,4 +1,4 @@
-/* project: makes a project's folder, wholly or not at all. */
+/* project: creates a project's folder, all or nothing. */
 #ifndef PROJECT_H
 #define PROJECT_H
 
@@ -10,8 +10,9 @@ struct project {
     const char *folder, *name, *template;
     char **parts; /* those chosen, sorted; NULL ends */
     bool git, dry_run, quiet;
-    bool update; /* the folder is there: Tiny's files in it are made anew */
-    const char *arguments; /* as they were given, for .tiny/arguments */
+    bool update; /* the folder is there: Tiny's files in it are replaced */
+    int (*apply)(const struct project *project); /* what replaces them */
+    const char *arguments; /* in the form for .tiny/arguments */
     int files;             /* how many were made */
 };
 

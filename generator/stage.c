@@ -116,7 +116,7 @@ stage_output(FILE *out, size_t *size) {
 
 /* ---- Begin ------------------------------------------------------------ */
 
-/* Tells whether the folder may be filled: it is not there, or empty. Writes
+/* Reports whether the folder may be filled: it is not there, or empty. Writes
  * what it is; its mode is 0 when it is not there. */
 static int
 check_folder(struct statx *is) {

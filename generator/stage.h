@@ -12,7 +12,7 @@ enum stage_kind {
     STAGE_NEW,    /* to the folder, which is not there, or empty */
     STAGE_LIST,   /* nowhere: each file's name goes to stdout instead */
     STAGE_UPDATE, /* by an update, which says where */
-    STAGE_TRIAL   /* nowhere: for an update that only tells */
+    STAGE_TRIAL   /* nowhere: for an update that only prints */
 };
 
 /* stage_open makes the stage for a folder, and has signals noted, so that they

@@ -19,7 +19,8 @@ enum { DRY_RUN = 256, GIT, UPDATE, WITHOUT };
 enum { LIST_SIZE = 4 * UPDATE_WITH, NEEDS_DEPTH = 3 };
 
 static const char practical[] =
-    "listen,metrics,notify,probation,reaper,report,restart,rollback,rotate";
+    "json,listen,metrics,notify,probation,reaper,report,restart,rollback,"
+    "rotate";
 
 static void
 help(void) {
@@ -304,12 +305,13 @@ main(int argc, char *argv[]) {
     char had[UPDATE_WITH];
     if (project.update) {
         if (project.name || project.template || project.git || wish.without) {
-            fail("--update takes DIR, --with, --dry-run and --quiet alone");
+            fail("--update takes only DIR, --with, --dry-run and --quiet");
             return wrong_usage();
         }
         if (update_read(&project, had) < 0)
             return REFUSED;
         wish.had = had;
+        project.apply = update_apply;
     }
     if (!project.name)
         project.name = last_part(project.folder);

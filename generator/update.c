@@ -1,7 +1,7 @@
 /* update: brings Tiny's files of a project to what Tiny has now.
  *
- * What is to be done is written to .tiny/journal before it begins, a step a
- * line: whoever ends an update by force leaves the old files, or a journal with
+ * All steps are written to .tiny/journal before the first one, one a line: an
+ * update that is ended by force leaves the old files, or a journal with
  * which the next update completes it. Each step can be done twice. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -205,7 +205,7 @@ plan_file(struct plan *plan, const char *path) {
     } else if (has(plan->different, "\n", path, ": ")) {
         say(plan, "changed", path);
     } else {
-        return 0; /* as it is to be */
+        return 0; /* it is up to date */
     }
     fprintf(plan->journal, "put %s\n", path);
     return 0;

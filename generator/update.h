@@ -10,7 +10,7 @@
  * project begins. Returns 0, or -1, having said why. */
 int update_read(struct project *project, char with[UPDATE_WITH]);
 
-/* update_apply tells what changes and, unless the project's dry_run is set,
+/* update_apply prints what changes and, unless the project's dry_run is set,
  * puts Tiny's files of the stage into the project. Returns 0; -1, having said
  * why, when it failed, or when something stays that was edited. */
 int update_apply(const struct project *project);

@@ -6,10 +6,10 @@
 
 #include "buffer.h"
 #include "checkpoint.h"
-#include "fault.h"
+#include "failure.h"
 #include "handler.h"
 #include "part.h"
-#include "server.h"
+#include "callback.h"
 #include "store.h"
 
 /* What stands before the state, or before what `save` wrote. */
@@ -25,99 +25,96 @@ static bool ready;
 
 /* Writes a checkpoint's bytes. */
 static int
-make(FILE *out, char reason[WHY_SIZE]) {
+write_checkpoint(FILE *out) {
     const struct svr_handler *code = handler_live()->table;
     struct head head = {.server = SVR_PROJECT,
                         .version = code->state_version,
-                        .by_callback = handler_index(code, "save") >= 0};
+                        .by_callback = handler_index("save") >= 0};
     int result = 0;
     fwrite(&head, sizeof head, 1, out);
     if (!head.by_callback)
         fwrite(svr_state(), 1, code->state_size, out);
     else if ((result = handler_call("save", out)) < 0)
-        fault_describe("save", result, reason);
-    return result;
+        return failure_in("save", result);
+    return 0;
 }
 
 int
 svr_checkpoint_save(void) {
-    char reason[WHY_SIZE] = "no memory";
     struct buffer bytes;
     FILE *out = buffer_open(&bytes);
-    bool made = out && make(out, reason) == 0;
-    bool good = buffer_close(&bytes, out) == 0 && made;
+    bool made = out && write_checkpoint(out) == 0;
+    bool good = buffer_close(&bytes, out) == 0;
+    if (!good)
+        svr_fail("no memory");
+    good = good && made;
     if (good && store_put(path, bytes.text, bytes.size) < 0)
-        good = why(reason, "%s: %s", path, strerror(errno)) == 0;
+        good = svr_fail("%s: %s", path, strerror(errno)) == 0;
     free(bytes.text);
     saved += good;
     failed += !good;
     if (good)
         saved_version = handler_live()->table->state_version;
     else
-        svr_err("checkpoint: not saved: %s", reason);
+        svr_err("checkpoint: not saved: %s", failure_reason());
     return good ? 0 : -1;
 }
 
 /* Makes the state of what was saved. */
 static int
-enter(const struct head *head, size_t size, char reason[WHY_SIZE]) {
+load_checkpoint(const struct head *head, size_t size) {
     const struct svr_handler *code = handler_live()->table;
-    bool by_callback = handler_index(code, "load") >= 0;
+    bool by_callback = handler_index("load") >= 0;
     int result = 0;
     if (strcmp(head->server, SVR_PROJECT) != 0)
-        return why(reason, "it is of the server %.47s", head->server);
+        return svr_fail("it is of the server %.47s", head->server);
     if (head->version > code->state_version)
-        return why(reason, "its version %d is newer than the code's %d",
-                   head->version, code->state_version);
+        return svr_fail("its version %d is newer than the code's %d",
+                        head->version, code->state_version);
     if (head->by_callback != by_callback)
-        return why(reason, "it was saved %s the callbacks save and load",
-                   by_callback ? "without" : "by");
+        return svr_fail("it was saved %s the callbacks save and load",
+                        by_callback ? "without" : "by");
     if (by_callback) {
         FILE *in = fmemopen((void *)(head + 1), size, "r");
         if (!in)
-            return why(reason, "no memory");
+            return svr_fail("no memory");
         if ((result = handler_call("load", in)) < 0)
-            fault_describe("load", result, reason);
+            failure_in("load", result);
         fclose(in);
     } else if (head->version == code->state_version &&
                size == code->state_size) {
         memcpy(svr_state(), head + 1, size);
     } else if (!code->migrate) {
-        return why(reason, "its version %d of %zu bytes needs migrate",
-                   head->version, size);
+        return svr_fail("its version %d of %zu bytes needs migrate",
+                        head->version, size);
     } else if ((result = code->migrate(head->version, head + 1, svr_state())) <
                0) {
-        fault_describe("migrate", result, reason);
+        failure_in("migrate", result);
     }
     return result;
 }
 
 /* Finds the state of the last time, if there was one. */
 static int
-restore(char reason[WHY_SIZE]) {
-    char odd[WHY_SIZE], because[WHY_SIZE];
+restore(void) {
     size_t size;
-    struct head *head = store_take(path, &size, odd);
-    int result = 0;
-    bool later = !head && errno != 0; /* it may be whole */
-    if (head && size < sizeof *head)
-        result = why(because, "it is no checkpoint");
-    else if (head)
-        result = enter(head, size - sizeof *head, because);
-    else if (*odd)
-        result = why(because, "%.480s", odd);
+    struct head *head;
+    int result = store_take(path, (void **)&head, &size);
+    bool later = result < 0 && errno != 0; /* it may be whole */
+    if (result > 0 && size < sizeof *head)
+        result = svr_fail("it is no checkpoint");
+    else if (result > 0)
+        result = load_checkpoint(head, size - sizeof *head);
     free(head);
-    if (result < 0)
-        return why(reason, "checkpoint %.64s: %.300s; %s", path, because,
-                   later ? "start again when that is over"
-                         : "move it away to start without it");
-    if (*odd)
-        svr_err("checkpoint: %s", odd);
-    return 0;
+    return result < 0 ? svr_fail("checkpoint %.64s: %.300s; %s", path,
+                                 failure_reason(),
+                                 later ? "start again when that is over"
+                                       : "move it away to start without it")
+                      : 0;
 }
 
 /* Saves on schedule; but while new code with another state is on trial, the
- * last good code is to find what it knows. */
+ * last good code must find a version that it knows. */
 static int
 tick(void *unused) {
     bool trial = false;
@@ -137,27 +134,27 @@ save_last(void) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
+checkpoint_event(enum part_event event, const struct conf *conf,
+                 const char *text) {
     if (event == PART_BEGIN) {
         snprintf(path, sizeof path, "%s", conf_text(conf, "checkpoint.file"));
         saved_version = handler_live()->table->state_version;
-        return restore(reason);
+        return restore();
     }
     if (event == PART_READY)
         ready = true; /* other events come in other threads */
     if (event == PART_READY || (event == PART_RELOADED && ready))
-        server_timer((struct timer){
+        callback_timer((struct timer){
             .key = "svr.checkpoint",
             .own = tick,
             .every = (int64_t)(conf_number(conf, "checkpoint.every") * 1e9)});
     if (event == PART_END && ready && save_last() < 0 && !text)
-        return why(reason, "the state of the close was not saved");
+        return svr_fail("the state of the close was not saved");
     return 0;
 }
 
 static void
-status(FILE *out) {
+checkpoint_status(FILE *out) {
     fprintf(out, ", \"checkpoint\": {\"saved\": %ju, \"failed\": %ju}",
             (uintmax_t)saved, (uintmax_t)failed);
 }
@@ -170,5 +167,7 @@ static const struct svr_key keys[] = {
     {.key = NULL},
 };
 
-const struct part part_checkpoint = {
-    .name = "checkpoint", .keys = keys, .hear = hear, .status = status};
+const struct part part_checkpoint = {.name = "checkpoint",
+                                     .keys = keys,
+                                     .event = checkpoint_event,
+                                     .status = checkpoint_status};

@@ -11,16 +11,16 @@
 #include <unistd.h>
 
 #include "child.h"
-#include "fault.h"
+#include "failure.h"
 #include "loop.h"
 #include "part.h"
-#include "server.h"
+#include "callback.h"
 
 enum { AT_ONCE = 16, BROKEN = 255 };
 
 /* Takes some output, so much at once that nobody else has to wait. */
 static int
-hear_output(void *arg) {
+take_output(void *arg) {
     struct child *child = arg;
     char bytes[4096];
     ssize_t got = 0;
@@ -41,11 +41,11 @@ hear_output(void *arg) {
 
 /* Kills what is left of it, and forgets the process. Returns its status. */
 static int
-bury(struct child *child) {
+reap_child(struct child *child) {
     int status = 0;
     kill(-child->pid, SIGKILL);
     waitpid(child->pid, &status, 0);
-    hear_output(child);
+    take_output(child);
     loop_unwatch(child->out);
     loop_unwatch(child->process);
     close(child->out);
@@ -57,13 +57,13 @@ bury(struct child *child) {
 }
 
 static int
-hear_end(void *arg) {
+take_end(void *arg) {
     struct child *child = arg;
-    return child->over(child, bury(child));
+    return child->over(child, reap_child(child));
 }
 
 static int
-hear_limit(void *arg) {
+kill_late(void *arg) {
     struct child *child = arg;
     child->late = true;
     kill(-child->pid, SIGKILL);
@@ -72,8 +72,7 @@ hear_limit(void *arg) {
 
 /* Does the work, then ends. */
 _Noreturn static void
-live(svr_call *work, void *arg, int out) {
-    char reason[WHY_SIZE];
+live_as_child(svr_call *work, void *arg, int out) {
     svr_log_lowest = SVR_ERR + 1;
     __fpurge(stdout); /* what the server has not written yet is not its */
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
@@ -82,8 +81,8 @@ live(svr_call *work, void *arg, int out) {
     close_range(STDERR_FILENO + 1, ~0U, 0);
     int result = work(arg);
     if (result < 0) {
-        fault_describe("task", result, reason);
-        fprintf(stderr, "%s\n", reason);
+        failure_in("task", result);
+        fprintf(stderr, "%s\n", failure_reason());
     }
     fflush(stdout);
     _exit(result < 0 ? BROKEN : result);
@@ -92,7 +91,7 @@ live(svr_call *work, void *arg, int out) {
 /* The child: has the work done by a child of its own, and ends as that does.
  * Should the server end first, whatever ends it, it kills the whole group. */
 _Noreturn static void
-keep(pid_t server, svr_call *work, void *arg, int out) {
+keep_group(pid_t server, svr_call *work, void *arg, int out) {
     int number = SIGHUP, status = 0;
     sigset_t awaited;
     sigemptyset(&awaited);
@@ -106,7 +105,7 @@ keep(pid_t server, svr_call *work, void *arg, int out) {
     if (pid == 0) {
         prctl(PR_SET_DUMPABLE, 1);
         sigprocmask(SIG_UNBLOCK, &awaited, NULL);
-        live(work, arg, out);
+        live_as_child(work, arg, out);
     }
     close_range(STDIN_FILENO, ~0U, 0);
     if (pid > 0 && getppid() == server)
@@ -124,20 +123,15 @@ keep(pid_t server, svr_call *work, void *arg, int out) {
 /* Lets the loop take its output, its end and its limit. -1 sets errno. */
 static int
 attend(struct child *child) {
-    struct loop_watch output = {.events = SVR_READ,
-                                .call = LOOP_NO_CALL,
-                                .own = hear_output,
-                                .arg = child};
-    struct loop_watch end = {.events = SVR_READ,
-                             .call = LOOP_NO_CALL,
-                             .own = hear_end,
-                             .arg = child};
+    struct loop_watch output = {
+        .events = SVR_READ, .own = take_output, .arg = child};
+    struct loop_watch end = {.events = SVR_READ, .own = take_end, .arg = child};
     child->process = (int)syscall(SYS_pidfd_open, child->pid, 0);
     if (child->process < 0 || loop_watch(child->out, output) < 0 ||
         loop_watch(child->process, end) < 0)
         return -1;
     errno = ENOMEM;
-    return server_timer(child->timer);
+    return callback_timer(child->timer);
 }
 
 int
@@ -149,7 +143,7 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
     fcntl(ends[1], F_SETFL, 0);
     pid_t server = getpid(), pid = fork();
     if (pid == 0)
-        keep(server, work, arg, ends[1]);
+        keep_group(server, work, arg, ends[1]);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
@@ -157,7 +151,7 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
     }
     setpgid(pid, pid);
     *child = (struct child){.pid = pid, .out = ends[0], .over = over};
-    child->timer = (struct timer){.own = hear_limit,
+    child->timer = (struct timer){.own = kill_late,
                                   .arg = child,
                                   .every = (int64_t)(limit * 1e9),
                                   .runs = 1};
@@ -165,14 +159,14 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
     if (attend(child) == 0)
         return 0;
     int error = errno;
-    bury(child);
+    reap_child(child);
     errno = error;
     return -1;
 }
 
 int
 child_end(struct child *child) {
-    return child->pid ? bury(child) : 0;
+    return child->pid ? reap_child(child) : 0;
 }
 
 const struct part part_child = {.name = "child"};

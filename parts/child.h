@@ -26,12 +26,12 @@ struct child {
 
 /* child_start lets `work(arg)` run; what it returns is the exit status, -1 is
  * 255. After `limit` seconds it and all that it started are killed. Then `over`
- * hears, in the loop; what that returns is a callback's result. `key`, for the
+ * is called in the loop; what it returns is a callback's result. `key`, for the
  * timer, is its own. Returns 0, or -1 with errno. */
 int child_start(struct child *child, const char *key, svr_call *work, void *arg,
                 double limit, int (*over)(struct child *child, int status));
 
-/* child_end kills it, if it runs, and waits for its end; `over` hears nothing.
+/* child_end kills it, if it runs, and waits for its end; `over` is not called.
  * Returns its status. */
 int child_end(struct child *child);
 

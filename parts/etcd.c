@@ -7,7 +7,6 @@
 
 #include "buffer.h"
 #include "etcd.h"
-#include "json.h"
 #include "part.h"
 
 enum { ANSWER_SIZE = 4096, MS = 1000000, TOKEN_SIZE = 1024 };
@@ -20,7 +19,7 @@ static struct etcd_conf its;
 static char token[TOKEN_SIZE]; /* etcd's, for the user; "": none */
 static char reason[2 * CURL_ERROR_SIZE];
 static char lease[24];
-static int64_t valid; /* till then it is there, for sure */
+static int64_t valid; /* until then it is certainly valid */
 static bool answers;
 
 int64_t
@@ -46,7 +45,7 @@ base64(const char *text, char *out) {
 }
 
 static size_t
-take(char *bytes, size_t one, size_t count, void *answer) {
+take_answer(char *bytes, size_t one, size_t count, void *answer) {
     size_t used = strlen(answer), room = ANSWER_SIZE - 1 - used;
     strncat(answer, bytes, count < room ? count : room);
     return one * count;
@@ -68,7 +67,7 @@ ask_member(CURL *curl, const char *member, const char *what,
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)millis);
     if (*its.ca)
@@ -104,9 +103,9 @@ log_in(CURL *curl, const char *member, int64_t millis) {
     if (!out)
         return false;
     fputs("{\"name\":", out);
-    json_print(out, its.user);
+    text_json_print(out, its.user);
     fputs(",\"password\":", out);
-    json_print(out, its.password);
+    text_json_print(out, its.password);
     fputs("}", out);
     if (buffer_close(&question, out) < 0)
         return false;
@@ -125,8 +124,8 @@ log_in(CURL *curl, const char *member, int64_t millis) {
 
 /* Asks one member after the other, until one answers or the time is over. */
 static bool
-ask(const char *what, const char *question, int64_t until,
-    char answer[ANSWER_SIZE]) {
+ask_etcd(const char *what, const char *question, int64_t until,
+         char answer[ANSWER_SIZE]) {
     char list[sizeof members], *place = list;
     long status = 0;
     CURL *curl = curl_easy_init();
@@ -153,12 +152,12 @@ ask(const char *what, const char *question, int64_t until,
 
 /* Copies the digits of a member of the answer, "NAME":"DIGITS". */
 static bool
-digits(const char *answer, const char *name, char number[24]) {
+copy_digits(const char *answer, const char *name, char number[24]) {
     const char *found = strstr(answer, name);
     return found && sscanf(found + strlen(name), "\":\"%23[0-9]", number) == 1;
 }
 
-/* Has a lease, or has it anew; it counts from the question. */
+/* Gets a lease, or renews it; its time counts from the question. */
 bool
 etcd_renew(int64_t until) {
     char question[64], answer[ANSWER_SIZE], granted[24];
@@ -168,10 +167,11 @@ etcd_renew(int64_t until) {
     else
         snprintf(question, sizeof question, "{\"TTL\":%d}",
                  (int)(ttl / SECOND));
-    if (!ask(*lease ? "lease/keepalive" : "lease/grant", question, until,
-             answer))
+    if (!ask_etcd(*lease ? "lease/keepalive" : "lease/grant", question, until,
+                  answer))
         return false;
-    if (!digits(answer, "TTL", granted) || !digits(answer, "ID", lease))
+    if (!copy_digits(answer, "TTL", granted) ||
+        !copy_digits(answer, "ID", lease))
         *lease = '\0'; /* it is over */
     if (*lease)
         valid = asked + ttl;
@@ -188,11 +188,11 @@ etcd_campaign(int64_t until) {
              "\"failure\":[{\"requestRange\":{\"key\":\"%s\"}}]}",
              key, key, value, lease, key);
     snprintf(own, sizeof own, "\"lease\":\"%s\"", lease);
-    if (!ask("kv/txn", question, until, answer))
+    if (!ask_etcd("kv/txn", question, until, answer))
         return 0;
     bool taken = strstr(answer, "\"succeeded\":true");
     const char *name = taken ? "revision" : "create_revision";
-    return (taken || strstr(answer, own)) && digits(answer, name, number)
+    return (taken || strstr(answer, own)) && copy_digits(answer, name, number)
                ? strtoll(number, NULL, 10)
                : 0;
 }
@@ -201,7 +201,7 @@ void
 etcd_revoke(int64_t until) {
     char question[64], answer[ANSWER_SIZE];
     snprintf(question, sizeof question, "{\"ID\":\"%s\"}", lease);
-    ask("lease/revoke", question, until, answer);
+    ask_etcd("lease/revoke", question, until, answer);
 }
 
 int

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* etcd_now is the clock that goes on while the machine sleeps, too, in
+/* etcd_now is the clock that also runs while the machine sleeps, in
  * nanoseconds. */
 int64_t etcd_now(void);
 
@@ -32,13 +32,13 @@ struct etcd_conf {
 /* etcd_open sets that. -1: it cannot be. */
 int etcd_open(const struct etcd_conf *conf);
 
-/* etcd_renew has a lease, or has it anew. False: there is none, or no answer
+/* etcd_renew gets a lease, or renews it. False: there is none, or no answer
  * until `until`. */
 bool etcd_renew(int64_t until);
 
-/* etcd_lease is the lease, "" for none; it is there till etcd_valid, for sure.
- * etcd_answers tells whether etcd did, the last time, and etcd_reason why it
- * did not. */
+/* etcd_lease is the lease, "" for none; it is certainly valid until etcd_valid.
+ * etcd_answers reports whether etcd answered the last question, and
+ * etcd_reason why it did not. */
 const char *etcd_lease(void);
 int64_t etcd_valid(void);
 bool etcd_answers(void);

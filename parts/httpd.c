@@ -15,7 +15,7 @@
 #include "listen.h"
 #include "loop.h"
 #include "part.h"
-#include "server.h"
+#include "callback.h"
 
 #define SECOND INT64_C(1000000000)
 enum { HEAD_SIZE = 8192, TURNS = 16, LOOKS = 4 };
@@ -31,12 +31,12 @@ static LIST_HEAD(, client) clients;
 static int64_t count;
 static struct MHD_Daemon *library;
 
-static int welcome(void *unused);
-static struct listen place = {.who = "svr_http", .welcome = welcome};
+static int welcome_http(void *unused);
+static struct listen place = {.who = "svr_http", .welcome = welcome_http};
 
-/* Lets the library do what is to be done now. */
+/* Lets the library do what is due. */
 static int
-work(void *unused) {
+serve_http(void *unused) {
     MHD_UNSIGNED_LONG_LONG left = 0;
     bool more = true;
     for (int turn = 0; more && turn < TURNS; turn++) {
@@ -45,7 +45,7 @@ work(void *unused) {
         more = MHD_get_timeout(library, &left) == MHD_YES && left == 0;
     }
     (void)unused;
-    return more ? loop_post("httpd", work, NULL) : 0;
+    return more ? loop_post("httpd", serve_http, NULL) : 0;
 }
 
 /* ---- Connections ------------------------------------------------------ */
@@ -76,7 +76,7 @@ note_client(void *unused, struct MHD_Connection *connection, void **own,
 }
 
 static int
-welcome(void *unused) {
+welcome_http(void *unused) {
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
     int fd = listen_accept(&place);
@@ -87,7 +87,7 @@ welcome(void *unused) {
     if (MHD_add_connection(library, fd, (struct sockaddr *)&peer, size) !=
         MHD_YES)
         return svr_fail("a connection is refused: %s", strerror(errno));
-    return work(unused);
+    return serve_http(unused);
 }
 
 /* Ends those that take too long to ask. */
@@ -97,7 +97,7 @@ drop_slow(void *unused) {
     LIST_FOREACH (client, &clients, entry)
         if (!client->answered && loop_now() - client->since > place.now.idle)
             shutdown(client->fd, SHUT_RDWR);
-    return work(unused);
+    return serve_http(unused);
 }
 
 /* ---- Requests --------------------------------------------------------- */
@@ -131,8 +131,8 @@ target_end(void *unused, const char *target,
  * Up to its version 0.9 the target lies before the HTTP version in one buffer,
  * with one byte between them: else it was cut at a NUL byte. */
 static bool
-is_bad(struct MHD_Connection *connection, const char *version,
-       const char *end) {
+is_bad_request(struct MHD_Connection *connection, const char *version,
+               const char *end) {
     int counts[COUNTED] = {0};
     bool cut = MHD_VERSION < 0x01000000 && version != end + 1;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, count_header,
@@ -169,7 +169,7 @@ send_answer(struct MHD_Connection *connection, struct svr_request *request) {
 static const char head_seen;
 
 /* Called with the head, then with each piece of a body, then with none: the
- * time to answer, if the connection is to live on. */
+ * time to answer, if the connection stays open. */
 static enum MHD_Result
 respond(void *unused, struct MHD_Connection *connection, const char *path,
         const char *method, const char *version, const char *body, size_t *size,
@@ -185,7 +185,7 @@ respond(void *unused, struct MHD_Connection *connection, const char *path,
             ->socket_context;
     if (!client)
         return MHD_NO;
-    if (*seen != &head_seen && is_bad(connection, version, *seen)) {
+    if (*seen != &head_seen && is_bad_request(connection, version, *seen)) {
         request.status = MHD_HTTP_BAD_REQUEST;
         request.answer = strdup("bad request\n");
         request.headers[0].name = "Connection";
@@ -219,7 +219,7 @@ completed(void *unused, struct MHD_Connection *connection, void **seen,
 /* ---- Its life --------------------------------------------------------- */
 
 static int
-start(void) {
+start_http(void) {
     library = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
         respond, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX,
@@ -231,15 +231,14 @@ start(void) {
         return svr_fail("MHD_start_daemon failed");
     int fd = MHD_get_daemon_info(library, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     return loop_watch(fd, (struct loop_watch){.events = SVR_READ,
-                                              .call = LOOP_NO_CALL,
-                                              .own = work}) < 0
+                                              .own = serve_http}) < 0
                ? svr_fail("httpd: %s", strerror(errno))
                : 0;
 }
 
 int
 svr_http(const char *address, svr_call *call, int64_t most, double idle) {
-    return !library && start() < 0
+    return !library && start_http() < 0
                ? SVR_FAILED
                : listen_want(&place, address, call, most, idle);
 }
@@ -261,36 +260,35 @@ answers(void) {
 
 /* No more clients; those who have asked get their answers. */
 static void
-finish(bool restarts) {
+finish_http(bool restarts) {
     listen_end(&place, restarts);
     for (int ms = 0; ms < QUEUED_MS || (ms < LAST_WORDS_MS && answers());
          ms += PAUSE_MS) {
-        work(NULL);
+        serve_http(NULL);
         poll(NULL, 0, PAUSE_MS);
     }
     MHD_stop_daemon(library);
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
-    (void)conf, (void)reason;
+httpd_event(enum part_event event, const struct conf *conf, const char *text) {
+    (void)conf;
     if (!library)
         return 0;
     if (event == PART_CLOSE)
-        finish(text != NULL);
+        finish_http(text != NULL);
     if (event != PART_READY && event != PART_RELOADED)
         return 0;
     listen_settle(&place, !text);
     listen_on(&place, count < place.now.most);
-    return server_timer((struct timer){
+    return callback_timer((struct timer){
         .key = "svr.httpd", .own = drop_slow, .every = place.now.idle / LOOKS});
 }
 
 static void
-status(FILE *out) {
+httpd_status(FILE *out) {
     fprintf(out, ", \"httpd\": {\"clients\": %jd}", (intmax_t)count);
 }
 
 const struct part part_httpd = {
-    .name = "httpd", .hear = hear, .status = status};
+    .name = "httpd", .event = httpd_event, .status = httpd_status};

@@ -92,7 +92,7 @@ use_slots(const struct kept *new) {
 }
 
 int
-kept_set(struct kept new, char reason[WHY_SIZE]) {
+kept_set(struct kept new) {
     char text[128];
     struct kept old = kept_slots();
     const unsigned *pair = new.pair;
@@ -102,7 +102,7 @@ kept_set(struct kept new, char reason[WHY_SIZE]) {
         return 0;
     int result = folder_replace(part_folder, INDEX, text, (size_t)length, 0600);
     if (result < 0)
-        why(reason, INDEX ": %s", strerror(errno));
+        svr_fail(INDEX ": %s", strerror(errno));
     else
         use_slots(&new);
     const struct kept *lost = result < 0 ? &new : &old;
@@ -131,7 +131,7 @@ copy_conf(const char *from, const char *to) {
 }
 
 unsigned
-kept_add(const char *code, const char *conf, char reason[WHY_SIZE]) {
+kept_add(const char *code, const char *conf) {
     struct kept_files files;
     kept_slots();
     remove_pair(++newest);
@@ -139,7 +139,7 @@ kept_add(const char *code, const char *conf, char reason[WHY_SIZE]) {
     if (copy_conf(conf, files.conf) == 0 &&
         linkat(part_folder, code, part_folder, files.code, 0) == 0)
         return newest;
-    why(reason, "%s: %s", files.code, strerror(errno));
+    svr_fail("%s: %s", files.code, strerror(errno));
     remove_pair(newest);
     return 0;
 }

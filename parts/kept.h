@@ -27,14 +27,14 @@ struct kept_files {
 struct kept kept_slots(void);
 
 /* kept_set replaces run/kept, and removes pairs that no slot names any more.
- * Returns 0, or -1 with the reason; the slots are then unchanged. Loop thread,
+ * Returns 0, or -1 as svr_fail; the slots are then unchanged. Loop thread,
  * as below. */
-int kept_set(struct kept slots, char reason[WHY_SIZE]);
+int kept_set(struct kept slots);
 
 /* kept_add makes a pair of a code file and a configuration file, by path from
  * the project's folder. Returns its number, to be put into a slot by kept_set;
- * 0 with the reason. */
-unsigned kept_add(const char *code, const char *conf, char reason[WHY_SIZE]);
+ * 0 as svr_fail. */
+unsigned kept_add(const char *code, const char *conf);
 
 /* kept_find names a pair's files. Any thread. */
 const struct source *kept_find(unsigned pair, struct kept_files *files);

@@ -13,7 +13,7 @@
 #include "listen.h"
 #include "loop.h"
 #include "part.h"
-#include "server.h"
+#include "callback.h"
 
 enum { LAST_WORDS_MS = 1000, PAUSE_MS = 10, LOOKS = 4 };
 
@@ -28,8 +28,9 @@ struct client {
 static LIST_HEAD(, client) clients;
 static int64_t count;
 
-static int serve(void *arg), welcome(void *unused);
-static struct listen place = {.who = "svr_lines", .welcome = welcome};
+static int serve_line_client(void *arg), welcome_line_client(void *unused);
+static struct listen place = {.who = "svr_lines",
+                              .welcome = welcome_line_client};
 
 static int
 drop(struct client *client) {
@@ -49,14 +50,13 @@ wait_for(struct client *client, int events) {
         return 0;
     client->events = events;
     return loop_watch(client->fd, (struct loop_watch){.events = events,
-                                                      .call = LOOP_NO_CALL,
-                                                      .own = serve,
+                                                      .own = serve_line_client,
                                                       .arg = client});
 }
 
 /* Hands the handler a line, or why there is none. */
 static int
-answer(struct client *client, const char *end, const char *why) {
+answer_line(struct client *client, const char *end, const char *why) {
     size_t used = end ? (size_t)(end + 1 - client->in) : client->in_used;
     struct svr_line line = {.text = client->in,
                             .length = end ? used - 1 : 0,
@@ -88,9 +88,9 @@ flush(struct client *client) {
     return true;
 }
 
-/* Goes on with a client until it would wait. */
+/* Serves a client until it would have to wait. */
 static int
-serve(void *arg) {
+serve_line_client(void *arg) {
     struct client *client = arg;
     for (bool heard = false;;) {
         const char *end = memchr(client->in, '\n', client->in_used);
@@ -100,7 +100,7 @@ serve(void *arg) {
         int result = 0;
         if ((end || why) && !client->ends &&
             client->out_used <= SVR_LINE_SIZE) {
-            result = answer(client, end, why);
+            result = answer_line(client, end, why);
         } else if (client->out_used > 0) {
             if (!flush(client))
                 return 0;
@@ -136,7 +136,7 @@ drop_idle(void *unused) {
 }
 
 static int
-welcome(void *unused) {
+welcome_line_client(void *unused) {
     int fd = listen_accept(&place);
     if (fd < 0)
         return fd == LISTEN_NOBODY ? 0 : fd;
@@ -149,7 +149,7 @@ welcome(void *unused) {
     client->heard = loop_now();
     LIST_INSERT_HEAD(&clients, client, entry);
     if (++count > place.now.most)
-        answer(client, NULL, "too many clients");
+        answer_line(client, NULL, "too many clients");
     (void)unused;
     return wait_for(client, client->ends ? SVR_WRITE : SVR_READ);
 }
@@ -166,36 +166,35 @@ svr_lines_clients(void) {
 
 /* No more clients; those who have asked get their answers. */
 static void
-finish(bool restarts) {
+finish_lines(bool restarts) {
     struct client *client, *next;
     listen_end(&place, restarts);
     for (int ms = 0; ms < LAST_WORDS_MS && count > 0; ms += PAUSE_MS) {
         for (client = LIST_FIRST(&clients); client; client = next) {
             next = LIST_NEXT(client, entry);
-            serve(client);
+            serve_line_client(client);
         }
         poll(NULL, 0, count > 0 ? PAUSE_MS : 0);
     }
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
-    (void)conf, (void)reason;
+lines_event(enum part_event event, const struct conf *conf, const char *text) {
+    (void)conf;
     if (event == PART_CLOSE && place.now.fd)
-        finish(text != NULL);
+        finish_lines(text != NULL);
     if (event != PART_READY && event != PART_RELOADED)
         return 0;
     listen_settle(&place, !text);
-    server_timer((struct timer){
+    callback_timer((struct timer){
         .key = "svr.lines", .own = drop_idle, .every = place.now.idle / LOOKS});
     return 0;
 }
 
 static void
-status(FILE *out) {
+lines_status(FILE *out) {
     fprintf(out, ", \"lines\": {\"clients\": %jd}", (intmax_t)count);
 }
 
 const struct part part_lines = {
-    .name = "lines", .hear = hear, .status = status};
+    .name = "lines", .event = lines_event, .status = lines_status};

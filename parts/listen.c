@@ -1,4 +1,4 @@
-/* listen: listening sockets, from systemd or bound anew (svr_listen). */
+/* listen: listening sockets, inherited or newly bound (svr_listen). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netdb.h>
@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "handed.h"
+#include "inherited.h"
 #include "handler.h"
 #include "listen.h"
 #include "loop.h"
@@ -24,7 +24,7 @@ struct place {
     socklen_t size;
 };
 
-/* Reads "HOST:PORT" or "[HOST]:PORT", numbers alone; no host: all of them. */
+/* Reads "HOST:PORT" or "[HOST]:PORT", numbers only; no host = all addresses. */
 static int
 read_address(const char *text, struct place *place) {
     char host[64];
@@ -108,7 +108,7 @@ svr_listen(const char *address) {
             "%.200s: no address; needs HOST:PORT, [HOST]:PORT, :PORT in "
             "numbers, or a path of at most 107 bytes with a slash",
             address);
-    int fd = handed_take(is_at, &place);
+    int fd = inherited_take(is_at, &place);
     if (fd >= 0)
         return fd;
     if (local && clear_socket(&place) < 0)
@@ -167,9 +167,7 @@ void
 listen_on(struct listen *listen, bool on) {
     const struct listen_terms *now = &listen->now;
     struct loop_watch watch = {
-        .events = SVR_READ,
-        .call = handler_index(handler_live()->table, now->call),
-        .own = listen->welcome};
+        .events = SVR_READ, .call = now->call, .own = listen->welcome};
     if (now->fd && !listen->closed && on)
         loop_watch(now->fd, watch);
     else if (now->fd)

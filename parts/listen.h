@@ -1,6 +1,6 @@
-/* listen: listening sockets, from systemd or bound anew (svr_listen)
+/* listen: listening sockets, inherited or newly bound (svr_listen)
  *
- * needs: handed
+ * needs: inherited
  *
  * svr_listen stands in runtime/svr.h. The rest is for parts that serve clients:
  * a listening socket that a reload moves. All of it on the loop thread. */

@@ -14,7 +14,7 @@
 #include "loop.h"
 #include "mime.h"
 #include "part.h"
-#include "server.h"
+#include "callback.h"
 
 enum {
     ROOM = 32768,
@@ -44,10 +44,10 @@ static uint64_t sent, failed, left_out;
 
 static int send_next(void *unused);
 
-/* Sends in so many nanoseconds. */
+/* Sends the next mail after `span` nanoseconds. */
 static void
-plan(int64_t span) {
-    server_timer((struct timer){
+plan_mail(int64_t span) {
+    callback_timer((struct timer){
         .key = "svr.email", .own = send_next, .every = span, .runs = 1});
 }
 
@@ -61,9 +61,9 @@ waits(void) {
 }
 
 static int
-begin(void *unused) {
+begin_mail(void *unused) {
     if (!child.pid && going.lines == 0)
-        plan(every);
+        plan_mail(every);
     return unused != NULL;
 }
 
@@ -81,12 +81,12 @@ take_line(const char *line, size_t length) {
     }
     coming.left_out += !fits;
     pthread_mutex_unlock(&lock);
-    return first && loop_post("mail", begin, NULL) < 0 ? ENOMEM : 0;
+    return first && loop_post("mail", begin_mail, NULL) < 0 ? ENOMEM : 0;
 }
 
 /* What the child does: the mail, to the command. */
 static int
-deliver(void *unused) {
+deliver_mail(void *unused) {
     int file = memfd_create("mail", 0);
     FILE *mail = fdopen(dup(file), "w");
     char host[64] = "", subject[512];
@@ -98,7 +98,7 @@ deliver(void *unused) {
     if (going.left_out)
         going.used += (size_t)snprintf(
             going.text + going.used, NOTE,
-            "\n%u further lines are in the log alone.\n", going.left_out);
+            "\n%u further lines are only in the log.\n", going.left_out);
     fprintf(mail, "To: %s\n", to);
     mime_header(mail, "Subject", subject);
     mime_body(mail, going.text, going.used);
@@ -110,9 +110,9 @@ deliver(void *unused) {
     return EX_UNAVAILABLE;
 }
 
-/* Tells, on the other sinks, how an outage begins and ends. */
+/* Logs to the other sinks when an outage begins and ends. */
 static void
-tell(const struct child *mail, int status) {
+tell_mail(const struct child *mail, int status) {
     telling = true;
     if (status == 0 && outage)
         svr_warn("log.email: works again");
@@ -129,15 +129,15 @@ tell(const struct child *mail, int status) {
 }
 
 static int
-over(struct child *mail, int status) {
+mail_over(struct child *mail, int status) {
     int result = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    tell(mail, result);
+    tell_mail(mail, result);
     sent += result == 0;
     failed += result != 0;
     if (result != EX_TEMPFAIL)
         going.lines = 0;
     if (waits())
-        plan(every);
+        plan_mail(every);
     return 0;
 }
 
@@ -148,7 +148,7 @@ send_next(void *unused) {
     int64_t now = loop_now();
     int64_t free_at = sent_at[(turn - per_hour) % MOST_AN_HOUR] + hour;
     if (going.lines == 0 && turn >= per_hour && now < free_at) {
-        plan(free_at - now);
+        plan_mail(free_at - now);
         return 0;
     }
     if (going.lines == 0) {
@@ -160,19 +160,20 @@ send_next(void *unused) {
         sent_at[turn++ % MOST_AN_HOUR] = now;
         left_out += going.left_out;
     }
-    if (child_start(&child, "email child", deliver, NULL, LIMIT_S, over) < 0)
-        plan(every);
+    if (child_start(&child, "email child", deliver_mail, NULL, LIMIT_S,
+                    mail_over) < 0)
+        plan_mail(every);
     return unused != NULL;
 }
 
 /* Sends what is left, before the end. */
 static void
-finish(void) {
+finish_mail(void) {
     if (!child.pid && waits())
         send_next(NULL);
     struct pollfd end = {.fd = child.process, .events = POLLIN};
     if (child.pid && poll(&end, 1, LAST_WORDS_MS) >= 0)
-        over(&child, child_end(&child));
+        mail_over(&child, child_end(&child));
     telling = true;
     if (waits())
         svr_warn("log.email: %u lines were not sent",
@@ -180,22 +181,21 @@ finish(void) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
-    (void)text, (void)reason;
+mail_event(enum part_event event, const struct conf *conf, const char *text) {
+    (void)text;
     if (event == PART_START || event == PART_RELOADED) {
         to = conf_text(conf, "log.email.to");
         command = conf_text(conf, "log.email.command");
         every = (int64_t)(conf_number(conf, "log.email.every") * 1e9);
         per_hour = (unsigned)conf_number(conf, "log.email.per_hour");
     } else if (event == PART_END && per_hour) {
-        finish();
+        finish_mail();
     }
     return 0;
 }
 
 static int
-check(const struct conf *conf, char reason[WHY_SIZE]) {
+check_mail(const struct conf *conf) {
     const char *address = conf_text(conf, "log.email.to");
     bool clean = *address && strlen(address) <= ADDRESS;
     for (const char *c = address; *c; c++)
@@ -204,12 +204,11 @@ check(const struct conf *conf, char reason[WHY_SIZE]) {
         return 0;
     return conf_blame(conf, "log.email.to",
                       "an address is needed, in one line of at most 900 bytes "
-                      "of ASCII, while log.email is true",
-                      reason);
+                      "of ASCII, while log.email is true");
 }
 
 static void
-status(FILE *out) {
+mail_status(FILE *out) {
     fprintf(out,
             ", \"mail\": {\"sent\": %ju, \"failed\": %ju, \"left_out\": %ju}",
             (uintmax_t)sent, (uintmax_t)failed, (uintmax_t)left_out);
@@ -229,8 +228,8 @@ static const struct svr_key keys[] = {
 
 const struct part part_mail = {.name = "mail",
                                .keys = keys,
-                               .check = check,
-                               .hear = hear,
-                               .status = status,
+                               .check = check_mail,
+                               .event = mail_event,
+                               .status = mail_status,
                                .sink = "log.email",
                                .line = take_line};

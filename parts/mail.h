@@ -7,4 +7,4 @@
  * is MIME, in UTF-8, and sent by a child, with the interface of sendmail(8);
  * status 75 (try again later) is tried again, any other is logged once an
  * outage. The close sends what is left. What a crash logs is in the other sinks
- * alone. No function for hooks. */
+ * only. No function for hooks. */

@@ -14,7 +14,7 @@
  * ASCII in one line becomes encoded words (RFC 2047). */
 void mime_header(FILE *out, const char *name, const char *text);
 
-/* mime_body writes the headers that tell how the body is encoded, an empty line
+/* mime_body writes the headers that describe the encoding, an empty line
  * and the body: the text as it is, or quoted-printable (RFC 2045) when it is
  * not ASCII or has long lines. */
 void mime_body(FILE *out, const char *text, size_t length);

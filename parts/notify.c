@@ -1,4 +1,4 @@
-/* notify: tells systemd (or who else set NOTIFY_SOCKET) how the server is.
+/* notify: reports the server's state to systemd, or whatever set NOTIFY_SOCKET.
  * The protocol is that of sd_notify(3): datagrams of lines NAME=VALUE. */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "loop.h"
 #include "notify.h"
 #include "part.h"
-#include "server.h"
+#include "callback.h"
 
 static uint64_t messages;
 
@@ -43,13 +43,13 @@ feed(void *unused) {
 /* Feeds it twice as often as it wants; says when it bites before our own one,
  * which knows more, comes to its report. */
 static void
-plan(const struct conf *conf) {
+plan_feeding(const struct conf *conf) {
     const char *span = getenv("WATCHDOG_USEC"), *who = getenv("WATCHDOG_PID");
     double bound = conf_number(conf, "svr.timer.run_status_check_time_span");
     if (!getenv("NOTIFY_SOCKET") || !span || (who && atoi(who) != getpid()))
         return;
     int64_t usec = strtoll(span, NULL, 10);
-    server_timer(
+    callback_timer(
         (struct timer){.key = "svr.notify", .own = feed, .every = usec * 500});
     if ((double)usec / 1e6 <= bound)
         svr_warn("WatchdogSec= is not above svr.timer.run_status_check_time_"
@@ -57,16 +57,14 @@ plan(const struct conf *conf) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *what,
-     char reason[WHY_SIZE]) {
+notify_event(enum part_event event, const struct conf *conf, const char *what) {
     char text[1024];
-    (void)reason;
     switch (event) {
     case PART_WAIT: /* ready, as standby */
     case PART_READY:
         snprintf(text, sizeof text, "READY=1\nMAINPID=%d\n", (int)getpid());
         svr_notify(text);
-        plan(conf);
+        plan_feeding(conf);
         break;
     case PART_CLOSE:
         if (!what) {
@@ -81,7 +79,7 @@ hear(enum part_event event, const struct conf *conf, const char *what,
         break;
     case PART_RELOADED:
         svr_notify("READY=1\n");
-        plan(conf);
+        plan_feeding(conf);
         break;
     case PART_SUMMARY:
         snprintf(text, sizeof text, "STATUS=%.1000s\n", what);
@@ -95,7 +93,7 @@ hear(enum part_event event, const struct conf *conf, const char *what,
 }
 
 static void
-status(FILE *out) {
+notify_status(FILE *out) {
     fprintf(out, ", \"notify\": {\"messages\": %ju}", (uintmax_t)messages);
 }
 
@@ -104,5 +102,7 @@ static const struct svr_key keys[] = {
     {.key = NULL},
 };
 
-const struct part part_notify = {
-    .name = "notify", .keys = keys, .hear = hear, .status = status};
+const struct part part_notify = {.name = "notify",
+                                 .keys = keys,
+                                 .event = notify_event,
+                                 .status = notify_status};

@@ -1,4 +1,4 @@
-/* notify: tells systemd (or who else set NOTIFY_SOCKET) how the server is. */
+/* notify: reports the server's state to systemd (NOTIFY_SOCKET) */
 #ifndef NOTIFY_H
 #define NOTIFY_H
 

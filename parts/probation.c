@@ -6,7 +6,7 @@
 
 #include "handler.h"
 #include "kept.h"
-#include "server.h"
+#include "callback.h"
 #include "status.h"
 
 static struct kept_files
@@ -18,7 +18,7 @@ static const char verdict[] =
 /* Reports whether what make left is what ended badly: its code, or else, where
  * that was good before, its configuration. */
 static bool
-is_bad(void) {
+is_known_bad(void) {
     struct kept kept = kept_slots();
     struct kept_files bad_files, good_files;
     const struct source *bad = kept_find(kept.pair[KEPT_BAD], &bad_files);
@@ -31,24 +31,23 @@ is_bad(void) {
 
 /* Puts the slots in force, or warns. */
 static void
-keep(struct kept kept) {
-    char reason[WHY_SIZE];
-    if (kept_set(kept, reason) < 0)
-        svr_warn("probation: %s", reason);
+keep_slots(struct kept kept) {
+    if (kept_set(kept) < 0)
+        svr_warn("probation: %s", failure_reason());
 }
 
 /* For the start: what was on trial then has ended badly. */
 static const struct source *
-choose(void) {
+choose_at_start(void) {
     if (handler_live()->code)
         return NULL;
     struct kept kept = kept_slots();
     if (kept.pair[KEPT_TRIAL]) {
         kept.pair[KEPT_BAD] = kept.pair[KEPT_TRIAL];
         kept.pair[KEPT_TRIAL] = 0;
-        keep(kept);
+        keep_slots(kept);
     }
-    return is_bad() ? kept_find(kept.pair[KEPT_GOOD], &good) : NULL;
+    return is_known_bad() ? kept_find(kept.pair[KEPT_GOOD], &good) : NULL;
 }
 
 /* Reports whether two pairs are the same bytes. */
@@ -70,24 +69,24 @@ promote(void *unused) {
     if (trial)
         pair[KEPT_GOOD] = trial;
     pair[KEPT_TRIAL] = 0;
-    keep(kept);
+    keep_slots(kept);
     return unused != NULL;
 }
 
 /* Makes a pair of what is live. svr_conf may have changed since it was read. */
 static unsigned
-keep_live(const struct conf *conf, char reason[WHY_SIZE]) {
-    char copy[48], names[WHY_SIZE];
+keep_live(const struct conf *conf) {
+    char copy[48], names[FAILURE_SIZE];
     struct kept_files files;
     snprintf(copy, sizeof copy, "run/handler.%u.so", handler_live()->copy);
-    unsigned pair = kept_add(copy, source_built.conf, reason);
+    unsigned pair = kept_add(copy, source_built.conf);
     if (!pair)
         return 0;
     struct conf *kept = part_conf(part_folder, kept_find(pair, &files)->conf,
-                                  handler_live()->table->keys, reason);
+                                  handler_live()->table->keys);
     bool same = kept && conf_changes(kept, conf, false, names) == 0;
     if (kept && !same)
-        why(reason, "svr_conf changed again after it was read");
+        svr_fail("svr_conf changed again after it was read");
     conf_free(kept);
     return same ? pair : 0;
 }
@@ -105,21 +104,21 @@ is_known(void) {
 
 /* Puts what is live now on trial. */
 static void
-begin(const struct conf *conf, double seconds) {
-    char reason[WHY_SIZE];
+begin_trial(const struct conf *conf, double seconds) {
     struct kept kept = kept_slots();
     if (seconds == 0 && is_known())
         return;
-    unsigned pair = keep_live(conf, reason);
+    unsigned pair = keep_live(conf);
     if (!pair)
-        svr_warn("probation: this generation is not kept: %s", reason);
+        svr_warn("probation: this generation is not kept: %s",
+                 failure_reason());
     kept.pair[KEPT_TRIAL] = pair;
     kept.pair[KEPT_BAD] = 0;
-    keep(kept);
-    server_timer((struct timer){.key = "svr.probation",
-                                .own = promote,
-                                .every = (int64_t)(seconds * 1e9),
-                                .runs = 1});
+    keep_slots(kept);
+    callback_timer((struct timer){.key = "svr.probation",
+                                  .own = promote,
+                                  .every = (int64_t)(seconds * 1e9),
+                                  .runs = 1});
     if (seconds == 0)
         promote(NULL);
 }
@@ -129,26 +128,26 @@ static void
 end_trial(void) {
     struct kept kept = kept_slots();
     kept.pair[KEPT_TRIAL] = 0;
-    keep(kept);
+    keep_slots(kept);
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *what,
-     char reason[WHY_SIZE]) {
+probation_event(enum part_event event, const struct conf *conf,
+                const char *what) {
     const struct source *source = handler_live()->source;
     if (event == PART_READY && source == &good.source) {
         svr_warn("%s", verdict);
         status_note(STATUS_ERROR, verdict);
     } else if (event == PART_READY) {
-        begin(conf, 0);
+        begin_trial(conf, 0);
     } else if (event == PART_RELOADED && !what && source == &source_built) {
-        begin(conf, conf_number(conf, "svr.reload.probation"));
+        begin_trial(conf, conf_number(conf, "svr.reload.probation"));
     } else if (event == PART_END && source) {
         end_trial();
     }
     bool again = event == PART_CANDIDATE && what == source_built.code;
-    return again && source == &good.source && is_bad()
-               ? why(reason, "%s", verdict)
+    return again && source == &good.source && is_known_bad()
+               ? svr_fail("%s", verdict)
                : 0;
 }
 
@@ -158,5 +157,7 @@ static const struct svr_key keys[] = {
     {.key = NULL},
 };
 
-const struct part part_probation = {
-    .name = "probation", .keys = keys, .hear = hear, .source = choose};
+const struct part part_probation = {.name = "probation",
+                                    .keys = keys,
+                                    .event = probation_event,
+                                    .source = choose_at_start};

@@ -1,9 +1,8 @@
-/* reaper: as a container's first process, buries children that nobody waits
- * for.
+/* reaper: as a container's first process, reaps orphaned children.
  *
- * Who loses its parent becomes a child of process 1, which is not told. So a
- * child that has ended, and is still not waited for at the next look, is taken
- * as one of those. Elsewhere than in process 1 the part does nothing. */
+ * A process that loses its parent becomes a child of process 1, without notice.
+ * So a child that has ended, and is still not waited for at the next look, is
+ * taken as one of those. Elsewhere than in process 1 the part does nothing. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <stdlib.h>
@@ -13,15 +12,15 @@
 
 #include "reaper.h"
 #include "part.h"
-#include "server.h"
+#include "callback.h"
 
 enum { AT_ONCE = 256 };
 
 static const int64_t span = 5000000000; /* between two looks */
 static pid_t seen[AT_ONCE];             /* at the last one; 0 ends */
-static uint64_t buried;
+static uint64_t reaped;
 
-/* Tells whether a process is a child of ours that has ended. */
+/* Reports whether a process is a child of ours that has ended. */
 static bool
 is_zombie(pid_t pid) {
     siginfo_t child = {.si_pid = 0};
@@ -39,7 +38,7 @@ was_seen(pid_t pid) {
 }
 
 static int
-look(void *unused) {
+look_for_zombies(void *unused) {
     pid_t found[AT_ONCE] = {0};
     int n = 0;
     struct dirent *entry;
@@ -52,7 +51,7 @@ look(void *unused) {
         if (!was_seen(pid))
             found[n++] = pid;
         else if (waitpid(pid, NULL, WNOHANG) == pid)
-            buried++;
+            reaped++;
     }
     if (all)
         closedir(all);
@@ -61,19 +60,18 @@ look(void *unused) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
-    (void)conf, (void)text, (void)reason;
+reaper_event(enum part_event event, const struct conf *conf, const char *text) {
+    (void)conf, (void)text;
     if (event == PART_START && getpid() == 1)
-        server_timer(
-            (struct timer){.key = "svr.reaper", .own = look, .every = span});
+        callback_timer((struct timer){
+            .key = "svr.reaper", .own = look_for_zombies, .every = span});
     return 0;
 }
 
 static void
-status(FILE *out) {
-    fprintf(out, ", \"reaper\": {\"buried\": %ju}", (uintmax_t)buried);
+reaper_status(FILE *out) {
+    fprintf(out, ", \"reaper\": {\"reaped\": %ju}", (uintmax_t)reaped);
 }
 
 const struct part part_reaper = {
-    .name = "reaper", .hear = hear, .status = status};
+    .name = "reaper", .event = reaper_event, .status = reaper_status};

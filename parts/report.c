@@ -13,11 +13,11 @@
 #include "part.h"
 #include "report.h"
 #include "trace.h"
-#include "watch.h"
+#include "watchdog.h"
 
 enum { STACK_SIZE = 1 << 16, PATIENCE_S = 1, CRASH_LIMIT_S = 3 };
 
-/* Asked of the loop alone; nobody uses it otherwise. */
+/* Sent only to the loop thread; nothing else uses it. */
 #define ASK SIGURG
 
 static const int crashes[] = {SIGSEGV, SIGBUS,  SIGFPE,
@@ -35,7 +35,7 @@ svr_backtrace(char *text, size_t size) {
 
 /* The loop's answer. */
 static void
-answer(int signal) {
+answer_for_loop(int signal) {
     int saved = errno;
     (void)signal;
     depth = trace_take(frames);
@@ -46,7 +46,7 @@ answer(int signal) {
 /* Asks the stuck loop where it is; a call that cannot be interrupted gives no
  * answer. */
 static void
-ask(void) {
+ask_loop(void) {
     struct timespec end;
     char text[1024];
     clock_gettime(CLOCK_REALTIME, &end);
@@ -58,7 +58,7 @@ ask(void) {
             answered ? text : "none, the call cannot be interrupted");
 }
 
-/* Tells of a crash, then lets the process die of its signal; the alarm ends it
+/* Logs a crash, then lets the process die of its signal; the alarm ends it
  * when the crash came amid something that the report needs. */
 static void
 crash(int number) {
@@ -74,7 +74,7 @@ crash(int number) {
     alarm(CRASH_LIMIT_S);
     void *own[TRACE_DEPTH];
     trace_text(own, trace_take(own), 2, text, sizeof text);
-    watch_doing(name);
+    watchdog_doing(name);
     svr_err("report: crash: signal %d (%s)%s%s, backtrace: %s", number,
             strsignal(number), *name ? " in " : "", name, text);
     log_drain();
@@ -84,7 +84,7 @@ crash(int number) {
 
 /* Takes a signal that still has its default; a sanitizer's handler stays. */
 static void
-take(int number, void (*handler)(int), int flags) {
+take_signal(int number, void (*handler)(int), int flags) {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags}, now;
     sigaction(number, NULL, &now);
     if (now.sa_handler == SIG_DFL)
@@ -92,22 +92,21 @@ take(int number, void (*handler)(int), int flags) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
-    (void)conf, (void)text, (void)reason;
+report_event(enum part_event event, const struct conf *conf, const char *text) {
+    (void)conf, (void)text;
     if (event == PART_START) {
         static char stack[STACK_SIZE];
         trace_take(frames); /* the first call loads what it needs */
         loop = pthread_self();
         sem_init(&taken, 0, 0);
         sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
-        take(ASK, answer, SA_RESTART);
+        take_signal(ASK, answer_for_loop, SA_RESTART);
         for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
-            take(crashes[i], crash, SA_ONSTACK);
+            take_signal(crashes[i], crash, SA_ONSTACK);
     } else if (event == PART_HUNG) {
-        ask();
+        ask_loop();
     }
     return 0;
 }
 
-const struct part part_report = {.name = "report", .hear = hear};
+const struct part part_report = {.name = "report", .event = report_event};

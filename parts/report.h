@@ -1,8 +1,10 @@
 /* report: says where a server was when it hung or crashed.
  *
  * When the watchdog ends it, and when it dies of SIGSEGV, SIGBUS, SIGFPE,
- * SIGILL, SIGABRT or SIGTRAP, its log tells the functions it was in. The part
- * uses SIGURG for the question. */
+ * SIGILL, SIGABRT or SIGTRAP, it logs the functions that it was in. The part
+ * uses SIGURG for the question.
+ *
+ * needs: symbols */
 #ifndef REPORT_H
 #define REPORT_H
 

@@ -15,13 +15,13 @@
 
 #include "check.h"
 #include "folder.h"
-#include "handed.h"
+#include "inherited.h"
 #include "handler.h"
 #include "lock.h"
 #include "loop.h"
 #include "server.h"
 #include "signals.h"
-#include "thread.h"
+#include "signals.h"
 
 #define BINARY "build/" SVR_PROJECT
 #define PROBE  "run/restart.new"
@@ -30,11 +30,11 @@ enum { NO_PROC = 1 << 16 }; /* descriptors to look at without /proc */
 
 static int binary = -1;
 static atomic_int client = -1; /* who asked for the restart */
-static atomic_bool wanted;     /* by whoever takes it first */
+static atomic_bool wanted;     /* taken by the loop or by the time limit */
 static _Atomic double delay;   /* svr.close.force_close_delay */
 
 static void
-refuse(const char *reason) {
+refuse_restart(const char *reason) {
     svr_warn("restart: rejected: %s", reason);
     dprintf(client,
             "1" SVR_PROJECT ": rejected: %s; the server keeps running\n",
@@ -46,7 +46,7 @@ refuse(const char *reason) {
 
 /* The loop has come: nothing is in the way of the close. */
 static int
-begin(void *unused) {
+begin_restart(void *unused) {
     if (atomic_exchange(&wanted, false))
         server_restart();
     return unused != NULL;
@@ -54,7 +54,7 @@ begin(void *unused) {
 
 /* Copies the binary, and removes the copy. */
 static int
-copy_binary(char reason[WHY_SIZE]) {
+copy_binary(void) {
     struct stat file;
     off_t at = 0;
     int to = folder_open(part_folder, PROBE,
@@ -64,7 +64,7 @@ copy_binary(char reason[WHY_SIZE]) {
         if (sendfile(to, binary, &at, (size_t)(file.st_size - at)) <= 0)
             result = -1;
     if (result < 0)
-        why(reason, PROBE ": %s", strerror(errno));
+        svr_fail(PROBE ": %s", strerror(errno));
     if (to >= 0)
         close(to);
     unlinkat(part_folder, PROBE, 0);
@@ -74,16 +74,16 @@ copy_binary(char reason[WHY_SIZE]) {
 /* Proves that run/ takes what the next start writes there, with some to spare,
  * and that the new program takes the code. */
 static int
-prove(const char *program, char reason[WHY_SIZE]) {
-    char path[48];
+prove(const char *program) {
+    char path[48], warning[FAILURE_SIZE];
     struct handler copy = {.source = &source_built, .copy = UINT_MAX};
     struct check check = {.program = program,
                           .source = {path, source_built.conf}};
-    int result = copy_binary(reason);
+    int result = copy_binary();
     if (result == 0)
-        result = handler_copy(part_folder, &copy, path, reason);
+        result = handler_copy(part_folder, &copy, path);
     if (result == 0)
-        result = check_run(part_folder, check, reason);
+        result = check_run(part_folder, check, warning);
     handler_drop(part_folder, &copy);
     return result;
 }
@@ -91,32 +91,33 @@ prove(const char *program, char reason[WHY_SIZE]) {
 /* Tries the binary beside the loop, then waits for the loop; the end of the
  * process ends the wait. */
 static void *
-prepare(void *unused) {
-    char path[64], reason[WHY_SIZE];
+prepare_restart(void *unused) {
+    char path[64];
     binary = openat(part_folder, BINARY, O_RDONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), binary);
-    int result = binary < 0 ? why(reason, BINARY ": %s", strerror(errno))
-                            : prove(path, reason);
+    int result =
+        binary < 0 ? svr_fail(BINARY ": %s", strerror(errno)) : prove(path);
     wanted = result == 0;
-    if (wanted && loop_post("restart", begin, NULL) == 0)
+    if (wanted && loop_post("restart", begin_restart, NULL) == 0)
         poll(NULL, 0, (int)(delay * 1000));
     if (result < 0 || atomic_exchange(&wanted, false))
-        refuse(result < 0 ? reason
-                          : "the loop is busy, it did not come to its close "
-                            "within svr.close.force_close_delay");
+        refuse_restart(result < 0
+                           ? failure_reason()
+                           : "the loop is busy, it did not come to its close "
+                             "within svr.close.force_close_delay");
     return unused;
 }
 
 static enum part_answer
-request(const char *line, int asker) {
+restart_request(const char *line, int asker) {
     int nobody = -1;
     if (strcmp(line, "restart") != 0)
         return PART_UNKNOWN;
     if (!atomic_compare_exchange_strong(&client, &nobody, asker)) {
         dprintf(asker, "1" SVR_PROJECT ": a restart is on its way already\n");
         close(asker);
-    } else if (thread_start(NULL, prepare) != 0) {
-        refuse("no thread can be had");
+    } else if (signals_thread(NULL, prepare_restart, NULL) != 0) {
+        refuse_restart("no thread can be had");
     }
     return PART_TAKEN;
 }
@@ -144,19 +145,19 @@ keep_sockets(void) {
     int last = STDERR_FILENO;
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     for (int fd = highest_descriptor(); fd > STDERR_FILENO; fd--) {
-        int kept = handed_listens(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
+        int kept = inherited_listens(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
         last = kept > last ? kept : last;
     }
     lock_leave("LISTEN_FDS", last - STDERR_FILENO);
     lock_leave("LISTEN_PID", getpid());
-    setenv("LISTEN_FDNAMES", HANDED_RESTART, 1);
+    setenv("LISTEN_FDNAMES", INHERITED_RESTART, 1);
 }
 
 /* Becomes the new binary. Returns when that fails. */
 static int
-become(char reason[WHY_SIZE]) {
+become(void) {
     lock_keep(client);
-    if (binary < 0) /* a part wants to begin anew */
+    if (binary < 0) /* a part asked for the restart */
         binary = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     fflush(NULL);
     signals_hold();
@@ -164,20 +165,23 @@ become(char reason[WHY_SIZE]) {
         fexecve(binary, (char *[]){BINARY, "run", NULL}, environ);
     dprintf(client, "1" SVR_PROJECT ": exec failed: %s; it has ended\n",
             strerror(errno));
-    return why(reason, "restart: exec " BINARY ": %s", strerror(errno));
+    return svr_fail("restart: exec " BINARY ": %s", strerror(errno));
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *what,
-     char reason[WHY_SIZE]) {
+restart_event(enum part_event event, const struct conf *conf,
+              const char *what) {
     if (event == PART_START)
         unlinkat(part_folder, PROBE, 0); /* of a process that was killed */
     if (event == PART_START || event == PART_RELOADED)
         delay = conf_number(conf, "svr.close.force_close_delay");
     if (event == PART_CLOSE && what)
         keep_sockets();
-    return event == PART_END && what ? become(reason) : 0;
+    return event == PART_END && what ? become() : 0;
 }
 
-const struct part part_restart = {
-    .name = "restart", .hear = hear, .request = request};
+const struct part part_restart = {.name = "restart",
+                                  .command = "restart",
+                                  .answers = PART_STARTED,
+                                  .event = restart_event,
+                                  .request = restart_request};

@@ -1,6 +1,6 @@
 /* restart: ./svr.sh restart: a new server binary in place, sockets kept open
  *
- * needs: handed
+ * needs: inherited
  *
  * The new binary, code and configuration are tried first, in another process.
  * Then the server closes its hooks and becomes that binary: the same process,

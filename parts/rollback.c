@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guard.h"
+#include "control.h"
 #include "handler.h"
 #include "kept.h"
 #include "timer.h"
@@ -19,11 +19,11 @@ static struct kept_files files;
  * the one before the pair that runs. It is chosen when it is asked for,
  * whatever a reload that is pending does to the slots. */
 static enum part_answer
-request(const char *line, int client) {
+rollback_request(const char *line, int client) {
     if (strcmp(line, "rollback") != 0)
         return PART_UNKNOWN;
     struct kept kept = kept_slots();
-    bool good = kept.pair[KEPT_TRIAL] || guard_reloads();
+    bool good = kept.pair[KEPT_TRIAL] || control_reloads();
     unsigned pair = kept.pair[good ? KEPT_GOOD : KEPT_OLDER];
     if (pair) {
         wanted = pair;
@@ -36,7 +36,7 @@ request(const char *line, int client) {
 
 /* A request is for one reload: a refused one leaves nothing for the next. */
 static const struct source *
-choose(void) {
+choose_wanted(void) {
     unsigned pair = atomic_exchange(&wanted, 0);
     if (!pair)
         return NULL;
@@ -47,7 +47,6 @@ choose(void) {
 /* The pair that runs now is the good one, and what it replaced is bad. */
 static void
 settle(void) {
-    char reason[WHY_SIZE];
     struct kept kept = kept_slots();
     unsigned *pair = kept.pair;
     if (pair[KEPT_TRIAL])
@@ -59,19 +58,24 @@ settle(void) {
     if (pair[KEPT_OLDER] == taken)
         pair[KEPT_OLDER] = 0;
     timers_remove("svr.probation");
-    if (kept_set(kept, reason) < 0)
-        svr_err("rollback: the next start may take the other code: %s", reason);
+    if (kept_set(kept) < 0)
+        svr_err("rollback: the next start may take the other code: %s",
+                failure_reason());
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *what,
-     char reason[WHY_SIZE]) {
-    (void)conf, (void)reason;
+rollback_event(enum part_event event, const struct conf *conf,
+               const char *what) {
+    (void)conf;
     if (event == PART_RELOADED && !what &&
         handler_live()->source == &files.source)
         settle();
     return 0;
 }
 
-const struct part part_rollback = {
-    .name = "rollback", .hear = hear, .request = request, .source = choose};
+const struct part part_rollback = {.name = "rollback",
+                                   .command = "rollback",
+                                   .answers = PART_VERDICT,
+                                   .event = rollback_event,
+                                   .request = rollback_request,
+                                   .source = choose_wanted};

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "log.h"
 #include "part.h"
 
 enum { PERIOD_SIZE = 24 };
@@ -55,14 +56,13 @@ prune(int dir) {
 
 /* Gives the file `name` of a folder the name of its period. */
 static int
-rename_away(int dir, const char *name, const char *period,
-            char reason[WHY_SIZE]) {
+rename_away(int dir, const char *name, const char *period) {
     char old[FOLDER_NAME + PERIOD_SIZE + 12];
     int n = 0;
     snprintf(old, sizeof old, "%s.%s", name, period);
     while (renameat2(dir, name, dir, old, RENAME_NOREPLACE) < 0) {
         if (errno != EEXIST)
-            return why(reason, "keeps its name: %s", strerror(errno));
+            return svr_fail("keeps its name: %s", strerror(errno));
         snprintf(old, sizeof old, "%s.%s.%d", name, period, ++n);
     }
     prefix = name;
@@ -84,7 +84,7 @@ may_rename(const char *path, int dir, const char *name, struct stat *file) {
 }
 
 static int
-rotate(const char *path, int dir, const char *name, char reason[WHY_SIZE]) {
+rotate(const char *path, int dir, const char *name) {
     char period[PERIOD_SIZE];
     struct timespec now;
     struct stat file;
@@ -93,27 +93,27 @@ rotate(const char *path, int dir, const char *name, char reason[WHY_SIZE]) {
     name_period(now.tv_sec, period);
     int some = may_rename(path, dir, name, &file);
     if (some < 0)
-        return why(reason, "keeps its name: %s", strerror(errno));
+        return svr_fail("keeps its name: %s", strerror(errno));
     if (!*in_file)
         name_period(some ? file.st_mtime : now.tv_sec, in_file);
     bool due = (kind && strcmp(period, in_file) != 0) ||
                (limit > 0 && some && (double)file.st_size >= limit);
     if (some && due)
-        result = rename_away(dir, name, in_file, reason);
+        result = rename_away(dir, name, in_file);
     memcpy(in_file, period, sizeof period);
     return result;
 }
 
 static int
-look_after(const char *path, char reason[WHY_SIZE]) {
+look_after_log(const char *path) {
     char name[FOLDER_NAME];
     int dir = folder_find(part_folder, path, name);
     if (dir < 0)
         return errno == ENOENT
                    ? 0
-                   : why(reason, "keeps its name: %s", strerror(errno));
+                   : svr_fail("keeps its name: %s", strerror(errno));
     int reading = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = rotate(path, reading < 0 ? dir : reading, name, reason);
+    int result = rotate(path, reading < 0 ? dir : reading, name);
     if (reading >= 0)
         close(reading);
     close(dir);
@@ -121,9 +121,10 @@ look_after(const char *path, char reason[WHY_SIZE]) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *path,
-     char reason[WHY_SIZE]) {
+rotate_event(enum part_event event, const struct conf *conf, const char *path) {
     static const struct conf *last;
+    if (event == PART_START || event == PART_RELOADED)
+        log_limit(conf_number(conf, "log.file_log.rotate_size"));
     if (event != PART_LOG_FILE)
         return 0;
     if (conf != last)
@@ -132,10 +133,11 @@ hear(enum part_event event, const struct conf *conf, const char *path,
     kind = *conf_text(conf, "log.file_log.rotate");
     keep = (int)conf_number(conf, "log.file_log.keep");
     limit = conf_number(conf, "log.file_log.rotate_size");
-    int result = kind || limit > 0 ? look_after(path, reason) : 0;
-    bool told = failing; /* what lasts is tried each second, reported once */
+    int result = kind || limit > 0 ? look_after_log(path) : 0;
+    bool reported =
+        failing; /* what lasts is tried each second, reported once */
     failing = result < 0;
-    return told ? 0 : result;
+    return reported ? 0 : result;
 }
 
 static const struct svr_key keys[] = {
@@ -147,4 +149,5 @@ static const struct svr_key keys[] = {
     {.key = NULL},
 };
 
-const struct part part_rotate = {.name = "rotate", .keys = keys, .hear = hear};
+const struct part part_rotate = {
+    .name = "rotate", .keys = keys, .event = rotate_event};

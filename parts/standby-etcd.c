@@ -16,7 +16,7 @@
 #include "part.h"
 #include "server.h"
 #include "standby-etcd.h"
-#include "thread.h"
+#include "signals.h"
 
 enum { RETRY_MS = 100, CAMPAIGN_MS = 500, TURN_MS = 1000 };
 #define MS     INT64_C(1000000)
@@ -57,11 +57,11 @@ svr_fencing_token(void) {
 
 /* What the loop does when the lease may be over soon. */
 static int
-lose(void *unused) {
+lose_lease(void *unused) {
     svr_warn("standby-etcd: the lease was not renewed, token %jd is over; "
-             "begins anew, as a slave",
+             "begins again, as a slave",
              (intmax_t)token);
-    if (handler_index(handler_live()->table, "on_slave") >= 0)
+    if (handler_index("on_slave") >= 0)
         handler_call("on_slave", NULL);
     server_restart();
     return unused != NULL;
@@ -76,9 +76,9 @@ arm(void) {
     timer_settime(last_resort, TIMER_ABSTIME, &end, NULL);
 }
 
-/* Tells once that etcd is away, and that it is back. */
+/* Logs once that etcd does not answer, and that it answers again. */
 static void
-tell(void) {
+report_etcd(void) {
     static bool away;
     if (etcd_answers() && away)
         svr_info("standby-etcd: etcd answers again");
@@ -98,7 +98,7 @@ pause_ms(bool good) {
 
 /* Keeps the lease, and the key when it can be had. */
 static void *
-work(void *unused) {
+keep_lease(void *unused) {
     for (int64_t renewed = 0;;) {
         pthread_mutex_lock(&turn);
         int64_t limit = etcd_now() + retry_timeout;
@@ -114,14 +114,14 @@ work(void *unused) {
             renewed = etcd_now();
         if (good && !master)
             token = number = etcd_campaign(limit);
-        tell();
+        report_etcd();
         if (good && token)
             arm();
         if (number) {
             svr_info("standby-etcd: master, token %jd", (intmax_t)number);
             loop_post("standby-etcd", server_begin, NULL);
         } else if (token && !good && (!*etcd_lease() || etcd_now() >= last)) {
-            loop_post("on_slave", lose, NULL);
+            loop_post("on_slave", lose_lease, NULL);
             pthread_mutex_unlock(&turn);
             return unused;
         }
@@ -132,7 +132,7 @@ work(void *unused) {
 }
 
 static int
-start(const struct conf *conf, char reason[WHY_SIZE]) {
+start_standby_etcd(const struct conf *conf) {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
                              .sigev_signo = SIGKILL};
     const char *members = conf_text(conf, "standby_etcd.endpoints");
@@ -170,24 +170,23 @@ start(const struct conf *conf, char reason[WHY_SIZE]) {
         bool is_file = i < FILES && *text;
         *texts[i].place = is_file ? realpath(text, NULL) : strdup(text);
         if (!*texts[i].place)
-            return why(reason, "%s: %.200s: %s", texts[i].key,
-                       is_file ? text : "", strerror(errno));
+            return svr_fail("%s: %.200s: %s", texts[i].key, is_file ? text : "",
+                            strerror(errno));
     }
     if (etcd_open(&asked) < 0 ||
         timer_create(CLOCK_BOOTTIME, &event, &last_resort) < 0 ||
-        thread_start(NULL, work) != 0)
-        return why(reason, "standby-etcd: no timer or thread can be had");
+        signals_thread(NULL, keep_lease, NULL) != 0)
+        return svr_fail("standby-etcd: no timer or thread can be had");
     return 1;
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
+standby_etcd_event(enum part_event event, const struct conf *conf,
+                   const char *text) {
     int64_t number = token;
     if (event == PART_START)
-        return start(conf, reason);
-    if (event == PART_READY && number &&
-        handler_index(handler_live()->table, "on_master") >= 0)
+        return start_standby_etcd(conf);
+    if (event == PART_READY && number && handler_index("on_master") >= 0)
         handler_call("on_master", &number);
     if (event == PART_CLOSE && text && number && take_turn()) {
         setenv(KEPT, etcd_lease(), 1); /* for the program after a restart */
@@ -199,22 +198,21 @@ hear(enum part_event event, const struct conf *conf, const char *text,
 }
 
 static int
-check(const struct conf *conf, char reason[WHY_SIZE]) {
+check_standby_etcd(const struct conf *conf) {
     double longest = conf_number(conf, "standby_etcd.loop_wait") +
                      2 * conf_number(conf, "standby_etcd.retry_timeout");
     if (longest > conf_number(conf, "standby_etcd.ttl"))
         return conf_blame(conf, "standby_etcd.ttl",
-                          "is below loop_wait + 2 * retry_timeout", reason);
+                          "is below loop_wait + 2 * retry_timeout");
     if (!*conf_text(conf, "standby_etcd.certificate") !=
         !*conf_text(conf, "standby_etcd.private_key"))
         return conf_blame(conf, "standby_etcd.certificate",
-                          "needs standby_etcd.private_key, and it this",
-                          reason);
+                          "needs standby_etcd.private_key, and it this");
     return 0;
 }
 
 static void
-status(FILE *out) {
+standby_etcd_status(FILE *out) {
     if (on)
         fprintf(out, ", \"role\": \"%s\", \"standby-etcd\": {\"token\": %jd}",
                 token ? "master" : "slave", (intmax_t)token);
@@ -244,6 +242,6 @@ static const struct svr_key keys[] = {
 
 const struct part part_standby_etcd = {.name = "standby-etcd",
                                        .keys = keys,
-                                       .check = check,
-                                       .hear = hear,
-                                       .status = status};
+                                       .check = check_standby_etcd,
+                                       .event = standby_etcd_event,
+                                       .status = standby_etcd_status};

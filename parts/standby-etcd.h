@@ -5,12 +5,12 @@
  * Without standby_etcd.endpoints it does nothing.
  * Servers with the same standby_etcd.key are one group. Who has the key in etcd
  * is the master; its lease is renewed, and when the master ends another one
- * goes on with on_start: at once after a close, else when the lease is over.
- * The others wait, ready (state "standby", role "slave").
+ * continues with on_start: at once after a close, otherwise when the lease is
+ * over. The others wait, ready (state "standby", role "slave").
  *
  * A master whose lease was not renewed stops its work before the lease can be
  * over: at four fifths of it the loop calls the callback `on_slave`, closes the
- * hooks and begins anew, as a slave. One whose loop does not come to that, or
+ * hooks and begins again, as a slave. One whose loop does not come to that, or
  * that is stopped or frozen, is killed by the kernel (a timer with SIGKILL) the
  * moment the lease may be over; its supervisor starts it again. So there is
  * never more than one master at work. */
@@ -27,7 +27,7 @@ extern "C" {
 /* svr_fencing_token is the number of this mastership, 0 in a slave: larger than
  * that of each one before, so that a store can refuse what comes late from a
  * former master. The callback `on_master`, if the handler's table has one,
- * hears of it after on_start, with a const int64_t *. Any thread. */
+ * is called after on_start with it, a const int64_t *. Any thread. */
 int64_t svr_fencing_token(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
-/* standby: a second server waits, ready, and goes on when the first one ends.
+/* standby: a second server waits, ready, and takes over when the first one
+ * ends.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,9 +14,9 @@
 #include "loop.h"
 #include "part.h"
 #include "server.h"
-#include "thread.h"
+#include "signals.h"
 
-/* Tells the program after a restart which descriptor has the lock. */
+/* Leaves the descriptor of the lock to the program after a restart. */
 #define KEPT "SVR_STANDBY_FD"
 
 static int lock = -1; /* never closed, which would free the lock */
@@ -38,35 +39,35 @@ wait_for_it(void *unused) {
     if (have(F_SETLKW) < 0)
         svr_err("standby.lock: %s", strerror(errno));
     else if (loop_post("standby", server_begin, NULL) == 0)
-        svr_info("standby: the master is gone, this one goes on");
+        svr_info("standby: the master is gone, this server takes over");
     return unused;
 }
 
 static int
-start(const char *path, char reason[WHY_SIZE]) {
+start_standby(const char *path) {
     struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     lock = lock_inherit(KEPT);
     if (lock < 0)
         lock =
             folder_open(part_folder, path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (lock < 0)
-        return why(reason, "standby.lock: %.256s: %s", path, strerror(errno));
+        return svr_fail("standby.lock: %.256s: %s", path, strerror(errno));
     if (have(F_SETLK) == 0)
         return 0;
     if (errno != EAGAIN && errno != EACCES)
-        return why(reason, "standby.lock: %.256s: %s", path, strerror(errno));
+        return svr_fail("standby.lock: %.256s: %s", path, strerror(errno));
     fcntl(lock, F_GETLK, &other);
     svr_info("standby: waits for the master, pid %d", (int)other.l_pid);
-    return thread_start(NULL, wait_for_it) == 0
+    return signals_thread(NULL, wait_for_it, NULL) == 0
                ? 1
-               : why(reason, "standby: no thread can be had");
+               : svr_fail("standby: no thread can be had");
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
+standby_event(enum part_event event, const struct conf *conf,
+              const char *text) {
     if (event == PART_START)
-        return start(conf_text(conf, "standby.lock"), reason);
+        return start_standby(conf_text(conf, "standby.lock"));
     if (event == PART_CLOSE && text && master) { /* a restart keeps the lock */
         fcntl(lock, F_SETFD, 0);
         lock_leave(KEPT, lock);
@@ -75,7 +76,7 @@ hear(enum part_event event, const struct conf *conf, const char *text,
 }
 
 static void
-status(FILE *out) {
+standby_status(FILE *out) {
     fprintf(out, ", \"role\": \"%s\"", master ? "master" : "slave");
 }
 
@@ -85,5 +86,7 @@ static const struct svr_key keys[] = {
     {.key = NULL},
 };
 
-const struct part part_standby = {
-    .name = "standby", .keys = keys, .hear = hear, .status = status};
+const struct part part_standby = {.name = "standby",
+                                  .keys = keys,
+                                  .event = standby_event,
+                                  .status = standby_status};

@@ -91,7 +91,7 @@ read_rest(int fd, size_t *size) {
 /* Reads a file. NULL with errno: ENOENT, it is missing; 0, it is damaged; else
  * it cannot be read now. */
 static unsigned char *
-take(const char *path, size_t *size) {
+read_stored(const char *path, size_t *size) {
     int fd = folder_open(part_folder, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return NULL;
@@ -114,39 +114,39 @@ set_aside(const char *path) {
     close(at);
 }
 
-static void *
-cannot_read(const char *path, char text[WHY_SIZE]) {
+static int
+cannot_read(const char *path) {
     int error = errno;
-    why(text, "%.200s cannot be read: %s", path, strerror(error));
+    svr_fail("%.200s cannot be read: %s", path, strerror(error));
     errno = error;
-    return NULL;
+    return -1;
 }
 
-void *
-store_take(const char *path, size_t *size, char text[WHY_SIZE]) {
+int
+store_take(const char *path, void **bytes, size_t *size) {
     char before[PATH_MAX];
-    unsigned char *bytes = take(path, size);
-    bool damaged = !bytes && errno == 0;
-    *text = '\0';
-    if (bytes)
-        return bytes;
+    *bytes = read_stored(path, size);
+    bool damaged = !*bytes && errno == 0;
+    if (*bytes)
+        return 1;
     if (!damaged && errno != ENOENT)
-        return cannot_read(path, text);
+        return cannot_read(path);
     snprintf(before, sizeof before, "%s.1", path);
-    bytes = take(before, size);
-    if (!bytes && errno != 0 && errno != ENOENT)
-        return cannot_read(before, text);
-    damaged = damaged || (!bytes && errno == 0);
-    if (bytes)
-        why(text, "%.200s %s; took the one before it", path,
+    *bytes = read_stored(before, size);
+    if (!*bytes && errno != 0 && errno != ENOENT)
+        return cannot_read(before);
+    if (!*bytes && (damaged || errno == 0)) {
+        svr_fail("%.200s is damaged, and there is no good one before it", path);
+        errno = 0;
+        return -1;
+    }
+    if (!*bytes)
+        return 0;
+    svr_err("%.200s %s; took the one before it", path,
             damaged ? "is damaged (now .damaged)" : "is missing");
-    else if (damaged)
-        why(text, "%.200s is damaged, and there is no good one before it",
-            path);
-    if (bytes && damaged)
+    if (damaged)
         set_aside(path);
-    errno = 0;
-    return bytes;
+    return 1;
 }
 
 const struct part part_store = {.name = "store"};

@@ -9,17 +9,17 @@
 
 #include <stddef.h>
 
-#include "why.h"
+#include "failure.h"
 
 /* store_put writes a file, of a path from the project's folder. Returns 0, or
  * -1 with errno; the file is then as before. */
 int store_put(const char *path, const void *bytes, size_t size);
 
 /* store_take reads the newest file that is whole: the one before, where the
- * newest is missing or damaged; a damaged one goes to FILE.damaged. Returns its
- * bytes, which the caller frees, with a warning or "" in `text`. NULL: there is
- * none, with "" in `text`; or with the reason there, because none is whole
- * (errno 0), or because one cannot be read now (errno). */
-void *store_take(const char *path, size_t *size, char text[WHY_SIZE]);
+ * newest is missing or damaged, which is logged; a damaged one goes to
+ * FILE.damaged. Returns 1 with its bytes, which the caller frees; 0 if there is
+ * none; -1, as svr_fail, if none is whole (errno 0), or if one cannot be read
+ * now (errno). `bytes` is NULL then. */
+int store_take(const char *path, void **bytes, size_t *size);
 
 #endif

@@ -9,7 +9,7 @@
 #include "child.h"
 #include "handler.h"
 #include "part.h"
-#include "server.h"
+#include "callback.h"
 #include "task.h"
 
 struct task {
@@ -28,7 +28,7 @@ static int most = 1, running;
 static uint64_t done, failed, retried;
 
 static struct task *
-find(const char *key) {
+find_task(const char *key) {
     struct task *task;
     TAILQ_FOREACH (task, &tasks, entry)
         if (strcmp(task->key, key) == 0)
@@ -40,16 +40,16 @@ static void begin_waiting(void);
 
 /* Takes a task off the list. */
 static void
-take(struct task *task) {
+take_task(struct task *task) {
     running -= task->child.pid != 0;
     child_end(&task->child);
     timers_remove(task->timer.key);
     TAILQ_REMOVE(&tasks, task, entry);
 }
 
-/* Tells the handler how a task ended. */
+/* Calls the handler with the result of a task. */
 static int
-finish(struct task *task, int status, const char *reason) {
+finish_task(struct task *task, int status, const char *reason) {
     struct svr_result result = {.key = task->key,
                                 .arg = task->arg,
                                 .status = status,
@@ -58,7 +58,7 @@ finish(struct task *task, int status, const char *reason) {
                                 .size = task->child.size,
                                 .cut = task->child.cut,
                                 .tries = task->tries};
-    take(task); /* before the call, which may use its key anew */
+    take_task(task); /* before the call, which may use its key again */
     *(*reason ? &failed : &done) += 1;
     int heard = handler_call(task->done, &result);
     free(task);
@@ -84,13 +84,13 @@ pause_for(struct task *task) {
         longest = task->options.pause_most;
     (void)!getrandom(&part, sizeof part, 0);
     task->timer.every = (int64_t)(longest * 1e9 * part / UINT32_MAX) + 1;
-    task->pauses = server_timer(task->timer) == 0;
+    task->pauses = callback_timer(task->timer) == 0;
     retried += task->pauses;
     return task->pauses ? 0 : -1;
 }
 
 static int
-over(struct child *child, int status) {
+task_over(struct child *child, int status) {
     struct task *task = (struct task *)child;
     char reason[128] = "";
     int result = 0, returned = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -104,13 +104,13 @@ over(struct child *child, int status) {
     else if (returned != 0)
         snprintf(reason, sizeof reason, "it returned %d", returned);
     if (!*reason || task->tries >= task->options.tries || pause_for(task) < 0)
-        result = finish(task, returned, reason);
+        result = finish_task(task, returned, reason);
     begin_waiting();
     return result;
 }
 
 static int
-work(void *arg) {
+work_in_child(void *arg) {
     const struct task *task = arg;
     return handler_call(task->work, task->arg);
 }
@@ -126,8 +126,8 @@ begin_waiting(void) {
         if (task->child.pid || task->pauses)
             continue;
         snprintf(key, sizeof key, "task %s", task->key);
-        if (child_start(&task->child, key, work, task, task->options.limit,
-                        over) < 0) {
+        if (child_start(&task->child, key, work_in_child, task,
+                        task->options.limit, task_over) < 0) {
             pause_for(task); /* no process can be had now */
         } else {
             task->tries++;
@@ -140,7 +140,8 @@ int
 svr_task(const char *key, svr_call *call, void *arg, struct svr_task options) {
     const char *name = handler_name(call), *heard = handler_name(options.done);
     struct task *task = NULL;
-    if (name && heard && *key && strlen(key) < sizeof task->key && !find(key))
+    if (name && heard && *key && strlen(key) < sizeof task->key &&
+        !find_task(key))
         task = calloc(1, sizeof *task);
     if (!task) {
         svr_warn("task %.38s refused (parts/task.h says why)", key);
@@ -163,10 +164,10 @@ svr_task(const char *key, svr_call *call, void *arg, struct svr_task options) {
 
 int
 svr_task_cancel(const char *key) {
-    struct task *task = find(key);
+    struct task *task = find_task(key);
     if (!task)
         return -1;
-    take(task);
+    take_task(task);
     free(task);
     begin_waiting();
     return 0;
@@ -184,23 +185,22 @@ svr_deadline_met(const char *key) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
+task_event(enum part_event event, const struct conf *conf, const char *text) {
     struct task *task;
-    (void)text, (void)reason;
+    (void)text;
     if (event == PART_START || event == PART_RELOADED)
         most = (int)conf_number(conf, "task.most");
     if (event == PART_SUMMARY)
         begin_waiting(); /* those for which there was no memory */
     while (event == PART_CLOSE && (task = TAILQ_FIRST(&tasks))) {
-        take(task);
+        take_task(task);
         free(task);
     }
     return 0;
 }
 
 static void
-status(FILE *out) {
+task_status(FILE *out) {
     int all = 0;
     struct task *task;
     TAILQ_FOREACH (task, &tasks, entry)
@@ -218,4 +218,4 @@ static const struct svr_key keys[] = {
 };
 
 const struct part part_task = {
-    .name = "task", .keys = keys, .hear = hear, .status = status};
+    .name = "task", .keys = keys, .event = task_event, .status = task_status};

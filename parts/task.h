@@ -13,9 +13,9 @@
 extern "C" {
 #endif
 
-/* How a task is done; what is 0 has the value that is told. */
+/* Options of a task; 0 = the default given here. */
 struct svr_task {
-    svr_call *done;    /* hears, with a const struct svr_result *; needed */
+    svr_call *done;    /* called with a const struct svr_result *; required */
     double limit;      /* seconds that a try may take; 10 */
     int tries;         /* 1 */
     double pause;      /* seconds before the second try, doubled before each
@@ -42,17 +42,17 @@ struct svr_result {
  * that it started. At most task.most tasks run at once, the others wait in
  * order. `work` and `done` are callbacks of the handler's table, bound to the
  * new code by name over reloads; `arg` stays yours. The close kills what runs,
- * and `done` hears no more. Loop thread. Returns 0; -1, with the reason logged,
+ * and `done` is not called. Loop thread. Returns 0; -1, with the reason logged,
  * when the key (1 to 38 bytes) is a task's, or a function is not in the table.
  */
 int svr_task(const char *key, svr_call *work, void *arg,
              struct svr_task options);
 
-/* svr_task_cancel ends a task; `done` does not hear. Loop thread. Returns 0, or
+/* svr_task_cancel ends a task; `done` is not called. Loop thread. Returns 0, or
  * -1 for an unknown key. */
 int svr_task_cancel(const char *key);
 
-/* svr_deadline calls `late(arg)` once, after so many seconds, unless
+/* svr_deadline calls `late(arg)` once, after `seconds`, unless
  * svr_deadline_met comes before; the cheap variant, for something awaited. It
  * is a timer of that key. Loop thread. Both return 0, or -1 as svr_add_timer
  * and svr_remove_timer. */

@@ -8,7 +8,7 @@
 #include "loop.h"
 #include "part.h"
 #include "signals.h"
-#include "thread.h"
+#include "signals.h"
 #include "timer_thread.h"
 
 enum { NANO = 1000000000, THREAD_TIMERS = 32 };
@@ -23,10 +23,10 @@ static struct task {
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static pthread_t thread;   /* 0: not yet needed */
-static atomic_bool wanted; /* the loop wants the lock, and is to have it next */
+static atomic_bool wanted; /* the loop wants the lock, and gets it next */
 
 static struct task *
-find(const char *key) {
+find_thread_timer(const char *key) {
     for (int i = 0; i < THREAD_TIMERS; i++)
         if (strcmp(tasks[i].key, key) == 0)
             return &tasks[i];
@@ -34,8 +34,8 @@ find(const char *key) {
 }
 
 static void *
-work(void *unused) {
-    signals_open();
+run_thread_timers(void *unused) {
+    signals_unblock();
     pthread_mutex_lock(&lock);
     for (;;) {
         while (wanted)
@@ -64,10 +64,12 @@ int
 svr_add_thread_timer(const char *key, svr_call *call, void *arg, double every) {
     const char *name = handler_name(call);
     pthread_mutex_lock(&lock);
-    struct task *task = find("");
-    bool good = task && name && strlen(name) < sizeof task->name && *key &&
-                strlen(key) < sizeof task->key && !find(key) && every >= 1e-3 &&
-                every < 1e9 && (thread || thread_start(&thread, work) == 0);
+    struct task *task = find_thread_timer("");
+    bool good =
+        task && name && strlen(name) < sizeof task->name && *key &&
+        strlen(key) < sizeof task->key && !find_thread_timer(key) &&
+        every >= 1e-3 && every < 1e9 &&
+        (thread || signals_thread(&thread, run_thread_timers, NULL) == 0);
     if (good) {
         int64_t span = (int64_t)(every * NANO);
         *task = (struct task){"", "", arg, span, loop_now() + span};
@@ -84,7 +86,7 @@ svr_add_thread_timer(const char *key, svr_call *call, void *arg, double every) {
 int
 svr_remove_thread_timer(const char *key) {
     pthread_mutex_lock(&lock);
-    struct task *task = *key ? find(key) : NULL;
+    struct task *task = *key ? find_thread_timer(key) : NULL;
     if (task)
         *task->key = '\0';
     pthread_mutex_unlock(&lock);
@@ -92,9 +94,9 @@ svr_remove_thread_timer(const char *key) {
 }
 
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
-    (void)conf, (void)reason;
+timer_thread_event(enum part_event event, const struct conf *conf,
+                   const char *text) {
+    (void)conf;
     if (event == PART_RELOAD || event == PART_CLOSE) {
         wanted = true;
         pthread_mutex_lock(&lock);
@@ -109,4 +111,5 @@ hear(enum part_event event, const struct conf *conf, const char *text,
     return 0;
 }
 
-const struct part part_timer_thread = {.name = "timer_thread", .hear = hear};
+const struct part part_timer_thread = {.name = "timer_thread",
+                                       .event = timer_thread_event};

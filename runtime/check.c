@@ -1,5 +1,6 @@
 /* check: tries a handler and svr_conf in a process that may die of them. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,7 +13,6 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "object.h"
 #include "handler.h"
 #include "log.h"
 #include "loop.h"
@@ -24,8 +24,8 @@ enum { VERDICT_FD = 3, LIMIT_MS = 3000 };
 /* Starts the program in a group of its own, with no signal blocked, so that it
  * dies of what the server would; its descriptor VERDICT_FD is `verdict`. */
 static int
-start(int dir, int verdict, const char *program, char *const argv[],
-      pid_t *pid) {
+start_trial(int dir, int verdict, const char *program, char *const argv[],
+            pid_t *pid) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -47,16 +47,16 @@ start(int dir, int verdict, const char *program, char *const argv[],
 
 /* Reads the verdict. Returns false when there was none in time. */
 static bool
-listen_to(int fd, char text[WHY_SIZE]) {
+listen_to(int fd, char text[FAILURE_SIZE]) {
     int64_t end = loop_now() + LIMIT_MS * INT64_C(1000000);
     size_t used = 0;
-    memset(text, 0, WHY_SIZE);
-    while (used < WHY_SIZE - 1 && !memchr(text, '\n', used)) {
+    memset(text, 0, FAILURE_SIZE);
+    while (used < FAILURE_SIZE - 1 && !memchr(text, '\n', used)) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
         int64_t left = (end - loop_now()) / 1000000;
         if (left <= 0 || poll(&ready, 1, (int)left) <= 0)
             return false;
-        ssize_t got = read(fd, text + used, WHY_SIZE - 1 - used);
+        ssize_t got = read(fd, text + used, FAILURE_SIZE - 1 - used);
         if (got <= 0)
             break;
         used += (size_t)got;
@@ -65,8 +65,9 @@ listen_to(int fd, char text[WHY_SIZE]) {
 }
 
 int
-check_run(int dir, struct check check, char text[WHY_SIZE]) {
-    char running[2] = {check.running ? '1' : '0'}, size[24], version[16];
+check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
+    char text[FAILURE_SIZE], running[2] = {check.running ? '1' : '0'}, size[24],
+                             version[16];
     char *argv[] = {SVR_PROJECT,
                     "--check",
                     (char *)check.source.code,
@@ -80,72 +81,72 @@ check_run(int dir, struct check check, char text[WHY_SIZE]) {
     snprintf(size, sizeof size, "%zu", check.size);
     snprintf(version, sizeof version, "%d", check.version);
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return why(text, "check: %s", strerror(errno));
-    int error =
-        start(dir, ends[1], check.program ? check.program : "/proc/self/exe",
-              argv, &pid);
+        return svr_fail("check: %s", strerror(errno));
+    int error = start_trial(dir, ends[1],
+                            check.program ? check.program : "/proc/self/exe",
+                            argv, &pid);
     close(ends[1]);
     bool in_time = !error && listen_to(ends[0], text);
     close(ends[0]);
     if (error)
-        return why(text, "check: %s", strerror(error));
+        return svr_fail("check: %s", strerror(error));
     kill(-pid, SIGKILL);
     waitpid(pid, &status, 0);
     text[strcspn(text, "\n")] = '\0';
     size_t word = strlen(PASSED);
     bool passed = strncmp(text, PASSED, word) == 0;
     if (in_time && (passed || strncmp(text, FAILED, word) == 0)) {
-        memmove(text, text + word, strlen(text + word) + 1);
-        return passed ? 0 : -1;
+        memcpy(warning, text + word, strlen(text + word) + 1);
+        return passed ? 0 : svr_fail("%s", text + word);
     }
     if (!in_time)
-        return why(text, "handler.so: did not load within %d s",
-                   LIMIT_MS / 1000);
+        return svr_fail("handler.so: did not load within %d s",
+                        LIMIT_MS / 1000);
     if (WIFSIGNALED(status))
-        return why(text, "handler.so: died of signal %d (%s) while it loaded",
-                   WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return why(text,
-               "handler.so: ended the process with status %d while it "
-               "loaded",
-               WEXITSTATUS(status));
+        return svr_fail("handler.so: died of signal %d (%s) while it loaded",
+                        WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return svr_fail("handler.so: ended the process with status %d while it "
+                    "loaded",
+                    WEXITSTATUS(status));
 }
 
-/* Does all that a reload would do before the first thing that is seen. */
+/* Does all that a reload would do before the first thing that is seen. Writes a
+ * warning: the build lists the static variables in svr_statics. */
 static int
-try_all(const struct check *check, char statics[WHY_SIZE],
-        char reason[WHY_SIZE]) {
+try_all(const struct check *check, char warning[FAILURE_SIZE]) {
     struct handler handler;
     int dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (object_check(dir, check->source.code, statics, reason) < 0 ||
-        handler_load(dir, check->source.code, &handler, reason) < 0)
+    if (handler_load(dir, check->source.code, &handler) < 0)
         return -1;
     if (check->running &&
-        handler_fits(handler.table, check->size, check->version, reason) < 0)
+        handler_fits(handler.table, check->size, check->version) < 0)
         return -1;
     const struct svr_key *keys = handler.table->keys;
-    struct conf *conf = part_conf(dir, check->source.conf, keys, reason);
+    struct conf *conf = part_conf(dir, check->source.conf, keys);
     void *values = calloc(1, handler.table->conf_size + 1);
     if (conf && !values)
-        return why(reason, "svr_conf: no memory");
-    if (!conf || conf_fill(conf, keys, values, reason) < 0)
+        return svr_fail("svr_conf: no memory");
+    if (!conf || conf_fill(conf, keys, values) < 0)
         return -1;
-    return log_open(dir, conf, true, reason) ? 0 : -1;
+    const char *statics = dlsym(handler.code, "svr_statics");
+    if (statics)
+        snprintf(warning, FAILURE_SIZE,
+                 "warning: reset by each reload, since static: %.256s",
+                 statics);
+    return log_open(dir, conf, true) ? 0 : -1;
 }
 
 int
 check_main(char *const argv[]) {
-    char statics[WHY_SIZE], text[WHY_SIZE];
+    char warning[FAILURE_SIZE] = "", line[FAILURE_SIZE];
     struct check check = {.source = {argv[0], argv[1]},
                           .running = *argv[2] == '1',
                           .size = strtoul(argv[3], NULL, 10),
                           .version = atoi(argv[4])};
     fcntl(VERDICT_FD, F_SETFD, FD_CLOEXEC);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    int result = try_all(&check, statics, text);
-    dprintf(VERDICT_FD, "%s%s%s\n", result < 0 ? FAILED : PASSED,
-            result < 0 ? text
-            : *statics ? "warning: reset by each reload, since static: "
-                       : "",
-            result < 0 ? "" : statics);
+    int result = try_all(&check, warning);
+    text_line(line, sizeof line, result < 0 ? failure_reason() : warning);
+    dprintf(VERDICT_FD, "%s%s\n", result < 0 ? FAILED : PASSED, line);
     _exit(0);
 }

@@ -11,15 +11,15 @@
 struct check {
     const char *program; /* who tries it; NULL: this very program */
     struct source source;
-    bool running; /* it is to go on with a state of this size and version */
+    bool running; /* it must continue with a state of this size and version */
     size_t size;
     int version;
 };
 
 /* check_run lets another process load the code, read the configuration and open
  * its logs, for 3 s at most, in the folder `dir`. Returns 0, with a warning or
- * "" in `text`, or -1 with the reason. Any thread. */
-int check_run(int dir, struct check check, char text[WHY_SIZE]);
+ * "" in `text`, or -1 as svr_fail. Any thread. */
+int check_run(int dir, struct check check, char text[FAILURE_SIZE]);
 
 /* check_main is that other process: `--check CODE CONF RUNNING SIZE
  * VERSION`. */

@@ -27,6 +27,7 @@ enum { UNKNOWN_MS = 10000 }; /* what the server has not noted, its default */
 /* One request and what came of it. */
 struct talk {
     const char *request;
+    enum client_wait wait;
     struct lock_holder holder;
     int64_t until; /* when to give up, monotonic */
     int process;   /* a pidfd of the server, -1: unknown */
@@ -97,7 +98,7 @@ read_answer(int fd, const struct talk *talk, FILE *out) {
 
 /* Sends the request and takes the answer; an empty one: the server ended. */
 static void
-ask(int dir, struct talk *talk, int64_t patience_ms) {
+ask_server(int dir, struct talk *talk, int64_t patience_ms) {
     char line[80];
     struct buffer text;
     talk->until = loop_now() + patience_ms * MILLI;
@@ -154,8 +155,7 @@ no_answer(int dir, const struct talk *talk) {
     }
     if (strncmp(talk->request, "status", strlen("status")) == 0)
         return print_last_status(dir, talk);
-    if (strcmp(talk->request, "reload") == 0 ||
-        strcmp(talk->request, "rollback") == 0) {
+    if (talk->wait == CLIENT_VERDICT) {
         printf("pending: the server (pid %d) does not answer; is it stopped? "
                "(kill -CONT %d)\n",
                pid, pid);
@@ -193,10 +193,11 @@ static int64_t
 patience(const struct talk *talk) {
     int64_t close_ms = talk->holder.close_ms,
             reload_ms = talk->holder.reload_ms;
-    if (strcmp(talk->request, "close") == 0)
+    if (talk->wait == CLIENT_END)
         return (close_ms ? close_ms : UNKNOWN_MS) + END_MS;
-    if (strcmp(talk->request, "reload") == 0 ||
-        strcmp(talk->request, "rollback") == 0)
+    if (talk->wait == CLIENT_STARTED)
+        return INT64_MAX / MILLI / 2;
+    if (talk->wait == CLIENT_VERDICT)
         return (reload_ms ? reload_ms : UNKNOWN_MS) + GRACE_MS;
     return ANSWER_MS;
 }
@@ -206,7 +207,7 @@ patience(const struct talk *talk) {
 static bool
 is_awake(int dir) {
     struct talk talk = {.request = "state"};
-    ask(dir, &talk, ANSWER_MS);
+    ask_server(dir, &talk, ANSWER_MS);
     bool awake = talk.answer != NULL;
     free(talk.answer);
     return awake;
@@ -221,16 +222,15 @@ has_ended(const struct talk *talk) {
 }
 
 int
-client_ask(int dir, const char *request) {
-    struct talk talk = {.request = request, .process = -1};
+client_ask(int dir, const char *request, enum client_wait wait) {
+    struct talk talk = {.request = request, .wait = wait, .process = -1};
     int held = lock_held(dir, &talk.holder), status = 1;
-    bool closes = strcmp(request, "close") == 0;
-    bool restarts = strcmp(request, "restart") == 0;
+    bool closes = wait == CLIENT_END, starts = wait == CLIENT_STARTED;
     if (held == 0)
         return not_running();
-    if (held < 0 || (restarts && !is_awake(dir)))
+    if (held < 0 || (starts && !is_awake(dir)))
         return no_answer(dir, &talk);
-    ask(dir, &talk, restarts ? INT64_MAX / MILLI / 2 : patience(&talk));
+    ask_server(dir, &talk, patience(&talk));
     if (!talk.answer && !holds(dir)) {
         status = closes ? 0 : not_running();
     } else if (!talk.answer) {
@@ -243,7 +243,7 @@ client_ask(int dir, const char *request) {
                     : "ended before it could answer");
     } else {
         status = *talk.answer - '0';
-        fputs(talk.answer + 1, restarts && status ? stderr : stdout);
+        fputs(talk.answer + 1, starts && status ? stderr : stdout);
     }
     bool answered = talk.answer && *talk.answer;
     if (closes && answered)
@@ -254,20 +254,22 @@ client_ask(int dir, const char *request) {
 
 int
 client_check(int dir) {
-    char text[WHY_SIZE];
+    char warning[FAILURE_SIZE] = "";
     struct check check = {.source = source_built};
     struct talk talk = {.request = "state"};
     unsigned long abi = SVR_ABI;
     if (holds(dir))
-        ask(dir, &talk, ANSWER_MS);
+        ask_server(dir, &talk, ANSWER_MS);
     if (talk.answer && *talk.answer == '0')
         check.running = sscanf(talk.answer + 1, "%zu %d %lx", &check.size,
                                &check.version, &abi) == 3;
     free(talk.answer);
-    int result = check_run(dir, check, text);
+    int result = check_run(dir, check, warning);
     if (result == 0 && abi != SVR_ABI)
-        result = why(text, "the running server is of another build: restart");
-    printf("%s%s%s\n", result < 0 ? "rejected: " : "accepted",
-           result == 0 && *text ? ": " : "", text);
+        result = svr_fail("the running server is of another build: restart");
+    if (result < 0)
+        printf("rejected: %s\n", failure_reason());
+    else
+        printf("accepted%s%s\n", *warning ? ": " : "", warning);
     return result < 0 ? 1 : 0;
 }

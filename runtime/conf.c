@@ -1,4 +1,5 @@
-/* conf: text to values. Knows keys, types, defaults, ranges, nearest names. */
+/* conf: svr_conf to typed values: keys, types, defaults, ranges, nearest names.
+ */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
@@ -45,16 +46,21 @@ static const struct svr_key builtin[] = {
 };
 
 /* Says why in the words that all faults of svr_conf have. */
-__attribute__((format(printf, 3, 4))) static int
-blame(const struct conf_entry *entry, char reason[WHY_SIZE], const char *format,
-      ...) {
-    char because[WHY_SIZE - 128];
+static int
+blame_args(const struct conf_entry *entry, const char *format, va_list args) {
+    char because[FAILURE_SIZE - 128];
+    text_format(because, sizeof because, format, args);
+    return svr_fail("svr_conf:%d: %.80s: %s", entry->line ? entry->line : 1,
+                    entry->key, because);
+}
+
+__attribute__((format(printf, 2, 3))) static int
+blame(const struct conf_entry *entry, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    text_format(because, sizeof because, format, args);
+    int result = blame_args(entry, format, args);
     va_end(args);
-    return why(reason, "svr_conf:%d: %.80s: %s", entry->line ? entry->line : 1,
-               entry->key, because);
+    return result;
 }
 
 /* ---- Values ----------------------------------------------------------- */
@@ -134,7 +140,7 @@ convert(const struct conf_entry *entry, enum svr_type type, void *out) {
 
 /* The type that a value has by its looks. */
 static enum svr_type
-look(const struct conf_entry *entry) {
+guess_type(const struct conf_entry *entry) {
     union {
         bool b;
         int64_t i;
@@ -148,7 +154,7 @@ look(const struct conf_entry *entry) {
 
 enum svr_type
 conf_type(const struct conf_entry *entry) {
-    return entry->row ? entry->row->type : look(entry);
+    return entry->row ? entry->row->type : guess_type(entry);
 }
 
 /* Counts the edits that lead from one word to the other. */
@@ -182,7 +188,7 @@ consider(const char *word, const char *name, size_t *edits, char hint[96]) {
 
 /* Holds a value against "noun: WORD WORD ...". */
 static int
-check_word(const struct conf_entry *entry, char reason[WHY_SIZE]) {
+check_word(const struct conf_entry *entry) {
     const char *words = entry->row->words;
     int noun = (int)strcspn(words, ":");
     size_t edits = 0;
@@ -193,29 +199,29 @@ check_word(const struct conf_entry *entry, char reason[WHY_SIZE]) {
             return 0;
         consider(entry->text, word, &edits, hint);
     }
-    return blame(entry, reason, "unknown %.*s \"%.64s\"%s", noun, words,
-                 entry->text, hint);
+    return blame(entry, "unknown %.*s \"%.64s\"%s", noun, words, entry->text,
+                 hint);
 }
 
 /* Holds a value against its key's row. */
 static int
-check(const struct conf_entry *entry, char reason[WHY_SIZE]) {
+check_value(const struct conf_entry *entry) {
     static const char *const needs[] = {"true or false", "an integer",
                                         "a number", "a word or a \"string\""};
     const struct svr_key *row = entry->row;
-    enum svr_type seen = look(entry);
+    enum svr_type seen = guess_type(entry);
     bool text = row->type == SVR_STRING;
     if (seen != row->type && !(seen == SVR_INT && row->type == SVR_DOUBLE))
-        return blame(entry, reason, "needs %s", needs[row->type]);
+        return blame(entry, "needs %s", needs[row->type]);
     double size = text ? (double)strlen(entry->text) : 0;
     if (!text)
         convert(entry, SVR_DOUBLE, &size);
     bool off = row->off && size == 0;
     if (row->max > 0 && !off && (size < row->min || size > row->max))
-        return blame(entry, reason, "out of range, needs %s%g to %g%s",
+        return blame(entry, "out of range, needs %s%g to %g%s",
                      row->off ? "0 (off) or " : "", row->min, row->max,
                      text ? " characters" : "");
-    return row->words && !off ? check_word(entry, reason) : 0;
+    return row->words && !off ? check_word(entry) : 0;
 }
 
 /* ---- Lines ------------------------------------------------------------ */
@@ -240,7 +246,7 @@ find_place(const struct conf *conf, const char *key) {
 }
 
 static struct conf_entry *
-find(const struct conf *conf, const char *key) {
+find_entry(const struct conf *conf, const char *key) {
     uint32_t place = conf->places ? *find_place(conf, key) : 0;
     return place ? &conf->entries[place - 1] : NULL;
 }
@@ -248,7 +254,7 @@ find(const struct conf *conf, const char *key) {
 /* Makes room for twice as many entries; the index is never more than half
  * full. */
 static int
-grow(struct conf *conf) {
+grow_entries(struct conf *conf) {
     size_t places = conf->places ? conf->places * 2 : 128;
     struct conf_entry *entries =
         realloc(conf->entries, places / 2 * sizeof *entries);
@@ -267,9 +273,10 @@ grow(struct conf *conf) {
 
 /* Adds an entry at the end. */
 static int
-add(struct conf *conf, struct conf_entry entry, char reason[WHY_SIZE]) {
-    if ((!conf->entries || conf->count >= conf->places / 2) && grow(conf) < 0)
-        return blame(&entry, reason, "no memory");
+add_entry(struct conf *conf, struct conf_entry entry) {
+    if ((!conf->entries || conf->count >= conf->places / 2) &&
+        grow_entries(conf) < 0)
+        return blame(&entry, "no memory");
     *find_place(conf, entry.key) = (uint32_t)conf->count + 1;
     conf->entries[conf->count++] = entry;
     return 0;
@@ -315,28 +322,26 @@ decode(char *s) {
 
 /* Reads the value and the comment behind it. */
 static int
-read_value(struct conf_entry *entry, char *value, char reason[WHY_SIZE]) {
+read_value(struct conf_entry *entry, char *value) {
     entry->quoted = *value == '"';
     char *end =
         entry->quoted ? decode(value) : value + strcspn(value, SPACES "#\"");
     if (!end)
-        return blame(entry, reason,
-                     "the string has no end, or an escape that "
-                     "C does not have");
+        return blame(entry, "the string has no end, or an escape that "
+                            "C does not have");
     if (end == value)
-        return blame(entry, reason, "no value (\"\" is the empty string)");
+        return blame(entry, "no value (\"\" is the empty string)");
     char *rest = end + strspn(end, SPACES);
     if (*rest != '\0' && *rest != '#')
-        return blame(entry, reason,
-                     "more than one value; a text with spaces "
-                     "stands in double quotes");
+        return blame(entry, "more than one value; a text with spaces "
+                            "stands in double quotes");
     entry->beside = *rest == '#' ? rest + 1 : NULL;
     entry->text = value;
     if (!entry->quoted)
         *end = '\0';
     if (!entry->quoted && strchr("0123456789+-", *value) &&
-        look(entry) == SVR_STRING)
-        return blame(entry, reason,
+        guess_type(entry) == SVR_STRING)
+        return blame(entry,
                      "no number with a known unit (k, M, G; ms, s, m, h); "
                      "quotes make it a string");
     return 0;
@@ -344,8 +349,7 @@ read_value(struct conf_entry *entry, char *value, char reason[WHY_SIZE]) {
 
 /* Says that nobody knows a key, and which one is near. */
 static int
-unknown(const struct conf *conf, const struct conf_entry *entry,
-        char reason[WHY_SIZE]) {
+unknown(const struct conf *conf, const struct conf_entry *entry) {
     size_t word = strcspn(entry->key, ".") + 1, edits = 0;
     bool reserved = conf->own == CONF_NONE;
     char hint[96] = "";
@@ -353,41 +357,39 @@ unknown(const struct conf *conf, const struct conf_entry *entry,
         reserved |= strncmp(conf->entries[i].key, entry->key, word) == 0;
     for (size_t i = 0; reserved && i < conf->count; i++)
         consider(entry->key, conf->entries[i].key, &edits, hint);
-    return reserved ? blame(entry, reason, "unknown key%s", hint) : 0;
+    return reserved ? blame(entry, "unknown key%s", hint) : 0;
 }
 
 /* Reads the line `key = value` that starts at `s`. */
 static int
-read_line(struct conf *conf, struct conf_entry line, char *s,
-          char reason[WHY_SIZE]) {
+read_line(struct conf *conf, struct conf_entry line, char *s) {
     size_t length = strcspn(s, SPACES "=#");
     char *equals = s + length + strspn(s + length, SPACES);
     bool assigns = *equals == '=';
     s[length] = '\0';
     line.key = s;
     if (!assigns)
-        return blame(&line, reason, "not a line `key = value`");
+        return blame(&line, "not a line `key = value`");
     if (!isalpha(*s) || s[strspn(s, KEY_LETTERS)] || strstr(s, "..") ||
         s[length - 1] == '.')
-        return blame(&line, reason,
-                     "no key: letters, digits, _ and single "
-                     "dots, a letter first");
-    struct conf_entry *entry = find(conf, s);
+        return blame(&line, "no key: letters, digits, _ and single "
+                            "dots, a letter first");
+    struct conf_entry *entry = find_entry(conf, s);
     if (entry && entry->line)
-        return blame(&line, reason, "stands in line %d already", entry->line);
+        return blame(&line, "stands in line %d already", entry->line);
     line.row = entry ? entry->row : NULL;
-    if (read_value(&line, equals + 1 + strspn(equals + 1, SPACES), reason) < 0)
+    if (read_value(&line, equals + 1 + strspn(equals + 1, SPACES)) < 0)
         return -1;
     if (!entry)
-        return unknown(conf, &line, reason) < 0 ? -1 : add(conf, line, reason);
-    if (line.row && check(&line, reason) < 0)
+        return unknown(conf, &line) < 0 ? -1 : add_entry(conf, line);
+    if (line.row && check_value(&line) < 0)
         return -1;
     *entry = line;
     return 0;
 }
 
 static int
-read_lines(struct conf *conf, char reason[WHY_SIZE]) {
+read_lines(struct conf *conf) {
     struct conf_entry line = {.line = 0};
     for (char *s = conf->text, *next; s; s = next) {
         next = strchr(s, '\n');
@@ -400,7 +402,7 @@ read_lines(struct conf *conf, char reason[WHY_SIZE]) {
             line.above = line.above ? line.above : s;
             continue;
         }
-        if (*s != '\0' && read_line(conf, line, s, reason) < 0)
+        if (*s != '\0' && read_line(conf, line, s) < 0)
             return -1;
         line.above = NULL;
     }
@@ -411,35 +413,35 @@ read_lines(struct conf *conf, char reason[WHY_SIZE]) {
 
 /* Reads the whole file, which must not change meanwhile. */
 static int
-read_file(struct conf *conf, int fd, char reason[WHY_SIZE]) {
+read_file(struct conf *conf, int fd) {
     struct conf_entry file = {.key = "file", .line = 1};
     struct stat before, after;
     if (fd < 0 || fstat(fd, &before) < 0)
-        return blame(&file, reason, "%s", strerror(errno));
+        return blame(&file, "%s", strerror(errno));
     if (!S_ISREG(before.st_mode) || before.st_size > SIZE_LIMIT)
-        return blame(&file, reason, "not a file of at most 1 MiB");
+        return blame(&file, "not a file of at most 1 MiB");
     size_t size = (size_t)before.st_size;
     conf->text = calloc(1, size + 2);
     ssize_t got = conf->text ? read(fd, conf->text, size + 1) : -1;
     if (got < 0 || fstat(fd, &after) < 0)
-        return blame(&file, reason, "%s", strerror(errno));
+        return blame(&file, "%s", strerror(errno));
     if ((size_t)got != size ||
         memcmp(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim) != 0)
-        return blame(&file, reason, "changed while it was read; try again");
+        return blame(&file, "changed while it was read; try again");
     if (memchr(conf->text, '\0', size))
-        return blame(&file, reason, "has a NUL byte, is no text");
+        return blame(&file, "has a NUL byte, is no text");
     return 0;
 }
 
 /* Adds a table's keys, with their defaults. */
 static int
-know(struct conf *conf, const struct svr_key *table, char reason[WHY_SIZE]) {
+know(struct conf *conf, const struct svr_key *table) {
     for (const struct svr_key *row = table; row->key; row++) {
         struct conf_entry entry = {.row = row,
                                    .key = row->key,
                                    .text = row->value,
                                    .quoted = row->type == SVR_STRING};
-        if (!find(conf, row->key) && add(conf, entry, reason) < 0)
+        if (!find_entry(conf, row->key) && add_entry(conf, entry) < 0)
             return -1;
     }
     return 0;
@@ -447,24 +449,24 @@ know(struct conf *conf, const struct svr_key *table, char reason[WHY_SIZE]) {
 
 struct conf *
 conf_read(int dir, const char *path, const struct svr_key *const tables[],
-          enum conf_own own, char reason[WHY_SIZE]) {
+          enum conf_own own) {
     struct conf *conf = calloc(1, sizeof *conf);
     if (!conf) {
-        why(reason, "%s: no memory", path);
+        svr_fail("%s: no memory", path);
         return NULL;
     }
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int result = read_file(conf, fd, reason);
+    int result = read_file(conf, fd);
     if (fd >= 0)
         close(fd);
     if (result == 0) {
         conf->own = own;
-        result = know(conf, builtin, reason);
+        result = know(conf, builtin);
     }
     for (; result == 0 && *tables; tables++)
-        result = know(conf, *tables, reason);
+        result = know(conf, *tables);
     conf->known = conf->count;
-    if (result == 0 && read_lines(conf, reason) == 0)
+    if (result == 0 && read_lines(conf) == 0)
         return conf;
     conf_free(conf);
     return NULL;
@@ -484,13 +486,13 @@ conf_free(struct conf *conf) {
 
 const char *
 conf_text(const struct conf *conf, const char *key) {
-    const struct conf_entry *entry = find(conf, key);
+    const struct conf_entry *entry = find_entry(conf, key);
     return entry ? entry->text : NULL;
 }
 
 double
 conf_number(const struct conf *conf, const char *key) {
-    const struct conf_entry *entry = find(conf, key);
+    const struct conf_entry *entry = find_entry(conf, key);
     bool truth = false;
     double value = 0;
     if (entry && convert(entry, SVR_BOOL, &truth))
@@ -501,34 +503,31 @@ conf_number(const struct conf *conf, const char *key) {
 }
 
 int
-conf_check_table(const struct svr_key *table, size_t size,
-                 char reason[WHY_SIZE]) {
+conf_check_table(const struct svr_key *table, size_t size) {
     static const size_t sizes[] = {sizeof(bool), sizeof(int64_t),
                                    sizeof(double), sizeof(const char *)};
     if (size > SIZE_LIMIT)
-        return why(reason, "handler.so: a struct svr_conf of %zu bytes", size);
+        return svr_fail("handler.so: a struct svr_conf of %zu bytes", size);
     for (size_t i = 0; table[i].key; i++) {
         const struct svr_key *row = &table[i];
         if (i > SIZE_LIMIT / sizeof *row)
-            return why(reason, "handler.so: a list of keys without end");
+            return svr_fail("handler.so: a list of keys without end");
         if (row->type > SVR_STRING || row->offset > size ||
             sizes[row->type] > size - row->offset || !row->value ||
             (row->words && !strchr(row->words, ':')))
-            return why(reason,
-                       "handler.so: key %.64s: its row is damaged: run "
-                       "`make clean` and make",
-                       row->key);
+            return svr_fail("handler.so: key %.64s: its row is damaged: run "
+                            "`make clean` and make",
+                            row->key);
     }
     return 0;
 }
 
 int
-conf_fill(const struct conf *conf, const struct svr_key *table, void *values,
-          char reason[WHY_SIZE]) {
+conf_fill(const struct conf *conf, const struct svr_key *table, void *values) {
     for (const struct svr_key *row = table; row->key; row++) {
-        const struct conf_entry *entry = find(conf, row->key);
+        const struct conf_entry *entry = find_entry(conf, row->key);
         if (!convert(entry, row->type, (char *)values + row->offset))
-            return blame(entry, reason,
+            return blame(entry,
                          "has another type in the server than in handler.so: "
                          "restart the server");
     }
@@ -548,23 +547,27 @@ name_change(const struct conf_entry *entry, const struct conf_entry *was,
                  types[conf_type(entry)]);
 }
 
+bool
+conf_changed(const struct conf_entry *entry, const struct conf *old) {
+    const struct conf_entry *was = find_entry(old, entry->key);
+    return !was || strcmp(was->text, entry->text) != 0 ||
+           conf_type(was) != conf_type(entry);
+}
+
 int
 conf_changes(const struct conf *conf, const struct conf *old, bool restart,
-             char names[WHY_SIZE]) {
+             char names[FAILURE_SIZE]) {
     int changed = 0;
     size_t used = 0;
     *names = '\0';
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_entry *entry = &conf->entries[i];
-        const struct conf_entry *was = find(old, entry->key);
         char name[160];
-        bool same = was && strcmp(was->text, entry->text) == 0 &&
-                    conf_type(was) == conf_type(entry);
-        if (same || (restart && !entry->row->restart))
+        if (!conf_changed(entry, old) || (restart && !entry->row->restart))
             continue;
-        name_change(entry, was, name, sizeof name);
-        if (used + strlen(name) + 3 < WHY_SIZE / 2)
-            used += (size_t)snprintf(names + used, WHY_SIZE - used, "%s%s",
+        name_change(entry, find_entry(old, entry->key), name, sizeof name);
+        if (used + strlen(name) + 3 < FAILURE_SIZE / 2)
+            used += (size_t)snprintf(names + used, FAILURE_SIZE - used, "%s%s",
                                      changed ? ", " : "", name);
         changed++;
     }
@@ -590,7 +593,10 @@ conf_range(const struct conf_entry *entry, double *min, double *max) {
 }
 
 int
-conf_blame(const struct conf *conf, const char *key, const char *because,
-           char reason[WHY_SIZE]) {
-    return blame(find(conf, key), reason, "%s", because);
+conf_blame(const struct conf *conf, const char *key, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int result = blame_args(find_entry(conf, key), format, args);
+    va_end(args);
+    return result;
 }

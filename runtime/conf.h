@@ -1,17 +1,18 @@
-/* conf: text to values. Knows keys, types, defaults, ranges, nearest names. */
+/* conf: svr_conf to typed values: keys, types, defaults, ranges, nearest names.
+ */
 #ifndef CONF_H
 #define CONF_H
 
 #include "svr.h"
-#include "why.h"
+#include "failure.h"
 
-/* What a sink of the log has by default: the words of its level, its format. */
+/* Of each sink of the log: the words for its level, and its default format. */
 #define CONF_LEVELS "level: DEBUG INFO WARN WARNING ERROR"
 #define CONF_FORMAT                                                            \
     "<%(levelname)s: %(name)s(%(process)d)> [%(filename)s: %(lineno)d] "       \
     ">> %(message)s"
 
-/* A key with its value in force: the line of svr_conf, else the default. */
+/* A key with its value: from its line in svr_conf, otherwise the default. */
 struct conf_entry {
     const struct svr_key *row; /* NULL: a key that no table has */
     const char *key;
@@ -23,8 +24,8 @@ struct conf_entry {
     const char *beside; /* the comment behind the value, or NULL */
 };
 
-/* What becomes of a key that no table has: it is a mistake; or the user's,
- * unless its first word is that of a key in a table; or the user's. */
+/* A key that no table has is an error (CONF_NONE); is the user's, unless a key
+ * in a table has the same first word (CONF_OWN); is the user's (CONF_ANY). */
 enum conf_own { CONF_NONE, CONF_OWN, CONF_ANY };
 
 struct conf {
@@ -36,50 +37,52 @@ struct conf {
     enum conf_own own;
 };
 
-/* conf_read reads a file, `path` from the folder `dir`, and holds it against
- * the built-in keys and `tables` (NULL ends the list, and each table has a last
- * row without a key). Returns NULL with the reason, `svr_conf:LINE: KEY: ...`;
- * the caller frees with conf_free. */
+/* conf_read reads a file, `path` from the folder `dir`, and checks it against
+ * the built-in keys and `tables` (NULL ends the list; a row without a key ends
+ * a table). Free the result with conf_free. Returns NULL as svr_fail, with
+ * `svr_conf:LINE: KEY: reason`. */
 struct conf *conf_read(int dir, const char *path,
-                       const struct svr_key *const tables[], enum conf_own own,
-                       char reason[WHY_SIZE]);
+                       const struct svr_key *const tables[], enum conf_own own);
 void conf_free(struct conf *conf);
 
-/* The value of a key that is known, as text and as a number (true is 1). */
+/* The value of a known key, as text and as a number (true is 1). */
 const char *conf_text(const struct conf *conf, const char *key);
 double conf_number(const struct conf *conf, const char *key);
 
-/* conf_type is the type of an entry: its row's, else what it looks like. */
+/* conf_type is the type of an entry: that of its row, otherwise of its value.
+ */
 enum svr_type conf_type(const struct conf_entry *entry);
 
-/* conf_check_table checks a handler's table: the fields of its keys lie in a
- * struct of `size` bytes, and no row lacks what is read of it. Returns 0, or -1
- * with the reason. */
-int conf_check_table(const struct svr_key *table, size_t size,
-                     char reason[WHY_SIZE]);
+/* conf_check_table checks that the rows of a handler's table are complete, and
+ * their fields lie in a struct of `size` bytes. Returns 0, or -1 as svr_fail.
+ */
+int conf_check_table(const struct svr_key *table, size_t size);
 
-/* conf_fill writes the value of each key in `table` at its offset from
- * `values`. Strings point into `conf`. -1 with the reason: a key has another
+/* conf_fill writes the value of each key in `table` to its offset in `values`.
+ * Strings point into `conf`. Returns 0, or -1 as svr_fail if a key has another
  * type here than in the table. */
 int conf_fill(const struct conf *conf, const struct svr_key *table,
-              void *values, char reason[WHY_SIZE]);
+              void *values);
 
-/* conf_changes counts the keys whose value or type differs from `old`, all or
- * those that wait for a restart, and writes their names as "a, b"; a changed
- * type is part of the name. */
+/* conf_changed reports whether a key's value or type differs from `old`. */
+bool conf_changed(const struct conf_entry *entry, const struct conf *old);
+
+/* conf_changes counts the keys that changed, all or only those that need a
+ * restart, and writes their names as "a, b", with the types if those changed.
+ */
 int conf_changes(const struct conf *conf, const struct conf *old, bool restart,
-                 char names[WHY_SIZE]);
+                 char names[FAILURE_SIZE]);
 
-/* conf_range reads a number's range from the comment beside its key, which is
- * only that: `# 1 to 100` or `# 0.1s to 2h`. */
+/* conf_range reads a number's range from the comment beside its key, if it is
+ * only a range: `# 1 to 100` or `# 0.1s to 2h`. */
 bool conf_range(const struct conf_entry *entry, double *min, double *max);
 
-/* conf_secret tells whether a key's value is never to be shown. */
+/* conf_secret reports whether a key's value must never be shown. */
 bool conf_secret(const char *key);
 
-/* conf_blame puts the place of a key before a reason found by the value's
- * user: "svr_conf:LINE: KEY: because". Returns -1. */
-int conf_blame(const struct conf *conf, const char *key, const char *because,
-               char reason[WHY_SIZE]);
+/* conf_blame records a reason that a value's user found, with the place of its
+ * key: "svr_conf:LINE: KEY: because". Returns -1. */
+__attribute__((format(printf, 3, 4))) int
+conf_blame(const struct conf *conf, const char *key, const char *format, ...);
 
 #endif

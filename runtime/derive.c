@@ -52,8 +52,8 @@ name_fields(const struct conf *conf) {
 /* The compiler's macros, `#define NAME VALUE` a line: no field may be one. One
  * with arguments does no harm. */
 static int
-check_macros(const struct conf *conf, const struct field *fields, FILE *macros,
-             char reason[WHY_SIZE]) {
+check_macros(const struct conf *conf, const struct field *fields,
+             FILE *macros) {
     char line[512];
     struct field key;
     while (macros && fgets(line, sizeof line, macros)) {
@@ -64,8 +64,7 @@ check_macros(const struct conf *conf, const struct field *fields, FILE *macros,
         if (field && field->entry->line)
             return conf_blame(conf, field->entry->key,
                               "a macro of the C library, no field's name; "
-                              "choose another key",
-                              reason);
+                              "choose another key");
     }
     return 0;
 }
@@ -73,31 +72,26 @@ check_macros(const struct conf *conf, const struct field *fields, FILE *macros,
 /* Each field's name must be its own, and no word of C; and a value must be in
  * the range beside it. `fields` are in the order of their names. */
 static int
-check_fields(const struct conf *conf, const struct field *fields,
-             char reason[WHY_SIZE]) {
-    char text[256];
+check_fields(const struct conf *conf, const struct field *fields) {
     double min, max;
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_entry *entry = fields[i].entry;
         if (strlen(entry->key) >= sizeof fields[i].name)
-            return conf_blame(conf, entry->key, "over 127 characters", reason);
+            return conf_blame(conf, entry->key, "over 127 characters");
         if (derive_keyword(fields[i].name))
-            return conf_blame(conf, entry->key, "a word of C, no field's name",
-                              reason);
+            return conf_blame(conf, entry->key, "a word of C, no field's name");
         if (i > 0 && by_name(&fields[i - 1], &fields[i]) == 0) {
             const struct conf_entry *other = fields[i - 1].entry;
             bool later = other->line > entry->line;
-            snprintf(text, sizeof text, "has the same field, %s, as %s",
-                     fields[i].name, later ? entry->key : other->key);
-            return conf_blame(conf, later ? other->key : entry->key, text,
-                              reason);
+            return conf_blame(conf, later ? other->key : entry->key,
+                              "has the same field, %s, as %s", fields[i].name,
+                              later ? entry->key : other->key);
         }
         double value = conf_number(conf, entry->key);
-        snprintf(text, sizeof text, "out of range, needs%s",
-                 entry->beside ? entry->beside : "");
         if (!entry->row && conf_range(entry, &min, &max) &&
             (value < min || value > max))
-            return conf_blame(conf, entry->key, text, reason);
+            return conf_blame(conf, entry->key, "out of range, needs%s",
+                              entry->beside);
     }
     return 0;
 }
@@ -192,15 +186,14 @@ write_header(const struct field *fields, size_t count, FILE *out) {
 }
 
 int
-derive_header(const struct conf *conf, FILE *macros, FILE *out,
-              char reason[WHY_SIZE]) {
+derive_header(const struct conf *conf, FILE *macros, FILE *out) {
     struct field *fields = name_fields(conf);
     if (!fields)
-        return why(reason, "svr_conf.h: no memory");
+        return svr_fail("svr_conf.h: no memory");
     qsort(fields, conf->count, sizeof *fields, by_name);
-    int result = check_fields(conf, fields, reason);
+    int result = check_fields(conf, fields);
     if (result == 0)
-        result = check_macros(conf, fields, macros, reason);
+        result = check_macros(conf, fields, macros);
     qsort(fields, conf->count, sizeof *fields, by_line);
     if (result == 0)
         write_header(fields, conf->count, out);

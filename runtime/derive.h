@@ -8,11 +8,10 @@
 
 /* derive_header writes the header for a configuration. No field may be a macro:
  * `macros` lists the compiler's, as its option -dM prints them; NULL: not
- * known. Returns 0, or -1 with the reason. */
-int derive_header(const struct conf *conf, FILE *macros, FILE *out,
-                  char reason[WHY_SIZE]);
+ * known. Returns 0, or -1 as svr_fail. */
+int derive_header(const struct conf *conf, FILE *macros, FILE *out);
 
-/* derive_keyword tells whether C has a word for its own. */
+/* derive_keyword reports whether a word is a keyword of C. */
 bool derive_keyword(const char *word);
 
 #endif

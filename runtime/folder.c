@@ -33,7 +33,7 @@ folder_close(int fd) {
 }
 
 static int
-fail(int error) {
+folder_fail(int error) {
     errno = error;
     return -1;
 }
@@ -65,15 +65,15 @@ static int
 follow_link(struct walk *walk, int link, uid_t owner, const char *rest) {
     char text[PATH_MAX], path[2 * PATH_MAX];
     if (owner != 0 && owner != geteuid())
-        return fail(EPERM);
+        return folder_fail(EPERM);
     if (++walk->links > LINKS)
-        return fail(ELOOP);
+        return folder_fail(ELOOP);
     ssize_t length = readlinkat(link, "", text, sizeof text);
     if (length < 0)
         return -1;
     int whole = snprintf(path, sizeof path, "%.*s/%s", (int)length, text, rest);
     if (whole >= PATH_MAX)
-        return fail(ENAMETOOLONG);
+        return folder_fail(ENAMETOOLONG);
     memcpy(walk->path, path, (size_t)whole + 1);
     return *path == '/'
                ? enter_folder(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC))
@@ -109,7 +109,7 @@ static int
 step(struct walk *walk) {
     const char *rest = first_name(walk);
     if (!rest)
-        return fail(ENAMETOOLONG);
+        return folder_fail(ENAMETOOLONG);
     int entry = openat(walk->at, walk->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (entry < 0)
         return !*rest && errno == ENOENT ? 1 : -1;
@@ -124,7 +124,7 @@ folder_find(int dir, const char *path, char name[FOLDER_NAME]) {
     size_t length = strlen(path);
     int result = 0;
     if (length >= sizeof walk.path)
-        return fail(ENAMETOOLONG);
+        return folder_fail(ENAMETOOLONG);
     memcpy(walk.path, path, length + 1);
     walk.at =
         openat(dir, *path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -155,7 +155,7 @@ folder_write(int fd, const void *bytes, size_t size) {
     while (size > 0) {
         ssize_t written = write(fd, next, size);
         if (written == 0)
-            return fail(ENOSPC);
+            return folder_fail(ENOSPC);
         if (written < 0 && errno != EINTR)
             return -1;
         next += written > 0 ? written : 0;

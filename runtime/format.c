@@ -4,8 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "failure.h"
 #include "format.h"
-#include "json.h"
+#include "part.h"
 #include "text.h"
 
 static const char *const words[PLACES] = {
@@ -16,23 +17,12 @@ static const char *const words[PLACES] = {
     [FUNCTION] = "%(funcName)s", [THREAD] = "%(thread)d",
 };
 
-/* The members of a JSON line; the message is last, since it may be cut. */
-static const struct {
-    const char *name;
-    enum place place;
-    bool number;
-} members[] = {
-    {"time", ASCTIME, false},    {"level", LEVEL, false},
-    {"name", NAME, false},       {"process", PROCESS, true},
-    {"thread", THREAD, true},    {"file", FILENAME, false},
-    {"line", LINENO, true},      {"function", FUNCTION, false},
-    {"message", MESSAGE, false},
-};
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
 
 static char process[12];
 
 static enum place
-find(const char *text) {
+find_placeholder(const char *text) {
     enum place place = LEVEL;
     while (place < PLACES &&
            strncmp(text, words[place], strlen(words[place])) != 0)
@@ -41,11 +31,14 @@ find(const char *text) {
 }
 
 int
-format_compile(struct format *format, const char *source,
-               char reason[WHY_SIZE]) {
-    format->count = 0;
-    if (strcmp(source, "json") == 0)
+format_compile(struct format *format, const char *source) {
+    *format = (struct format){.write = part_format(source)};
+    if (format->write)
         return 0;
+    if (*source && source[strspn(source, LETTERS)] == '\0')
+        return svr_fail("the format \"%.24s\" needs a part of this name "
+                        "(tiny-new --update --with %.24s .)",
+                        source, source);
     for (const char *c = source; *c;) {
         struct step step = {PLACES, c, strcspn(c, "%")};
         const char *next = c + step.length;
@@ -54,25 +47,25 @@ format_compile(struct format *format, const char *source,
             next = c + 2;
         } else if (*c == '%') {
             size_t word = strcspn(c, " ");
-            step.place = find(c);
+            step.place = find_placeholder(c);
             if (step.place == PLACES)
-                return why(reason, "unknown placeholder \"%.*s\"",
-                           word < 24 ? (int)word : 24, c);
+                return svr_fail("unknown placeholder \"%.*s\"",
+                                word < 24 ? (int)word : 24, c);
             next = c + strlen(words[step.place]);
         }
         if (format->count == STEPS)
-            return why(reason, "a format with too many place-holders");
+            return svr_fail("a format with too many place-holders");
         format->steps[format->count++] = step;
         c = next;
     }
-    return format->count ? 0 : why(reason, "an empty format");
+    return format->count ? 0 : svr_fail("an empty format");
 }
 
 /* ---- Values ----------------------------------------------------------- */
 
 /* Writes a number's digits at the end of a buffer; returns where they begin. */
 static const char *
-digits(char *buffer, size_t size, long number) {
+write_digits(char *buffer, size_t size, long number) {
     char *c = buffer + size - 1;
     *c = '\0';
     do
@@ -116,29 +109,13 @@ format_event(struct event *event, int line) {
     fraction[3] = '\0';
     values[LEVEL] = levels[event->level];
     values[PROCESS] = process;
-    values[LINENO] = digits(event->line, sizeof event->line, line);
+    values[LINENO] = write_digits(event->line, sizeof event->line, line);
     values[ASCTIME] = event->time;
     values[MSECS] = fraction + (millis < 100) + (millis < 10);
     values[THREAD] = thread;
 }
 
 /* ---- Lines ------------------------------------------------------------ */
-
-static size_t
-json_line(const struct event *event, char line[LINE_SIZE]) {
-    size_t used = 0, count = sizeof members / sizeof *members;
-    for (size_t i = 0; i < count; i++) {
-        const char *value = event->values[members[i].place];
-        size_t room = i == count - 1 ? LINE_SIZE - 4 : LINE_SIZE / 2;
-        used += (size_t)sprintf(line + used, "%s\"%s\": ", i ? ", " : "{",
-                                members[i].name);
-        used += members[i].number
-                    ? (size_t)sprintf(line + used, "%s", value)
-                    : json_string(line + used, room - used, value);
-    }
-    memcpy(line + used, "}\n", 3);
-    return used + 2;
-}
 
 /* Copies what a step stands for, a message as one line. Returns its length. */
 static size_t
@@ -160,8 +137,8 @@ format_line(const struct format *format, const struct event *event,
             char line[LINE_SIZE]) {
     static const char cut[] = {'.', '.', '.'};
     size_t used = 0, end = LINE_SIZE - 2;
-    if (format->count == 0)
-        return json_line(event, line);
+    if (format->write)
+        return format->write(event, line);
     for (int i = 0; i < format->count; i++)
         used += put_step(&format->steps[i], event, line + used, end - used);
     if (end - used <= sizeof cut) { /* full: a character has up to 4 bytes */

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "svr.h"
-#include "why.h"
+#include "failure.h"
 
 enum { LINE_SIZE = 4096, STEPS = 64 };
 
@@ -39,15 +39,16 @@ struct step {
     size_t length;
 };
 
-/* A format; one without steps is `json`. Text points into the source. */
+/* A format; a part's has `write` in place of steps. Text points into the
+ * source. */
 struct format {
+    size_t (*write)(const struct event *event, char line[LINE_SIZE]);
     int count;
     struct step steps[STEPS];
 };
 
-/* format_compile returns 0, or -1 with the reason. */
-int format_compile(struct format *format, const char *source,
-                   char reason[WHY_SIZE]);
+/* format_compile returns 0, or -1 as svr_fail. */
+int format_compile(struct format *format, const char *source);
 
 /* format_event fills the texts that level, line and time make; the others are
  * the caller's. */

@@ -1,11 +1,13 @@
-/* handler: which code is live: copy, load, bind names, swap or keep. */
+/* handler: the generations of code: copy, load, keep, drop. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "folder.h"
@@ -38,20 +40,19 @@ copy_bytes(int from, int to, uint64_t *sum) {
 }
 
 int
-handler_copy(int dir, struct handler *handler, char path[48],
-             char reason[WHY_SIZE]) {
+handler_copy(int dir, struct handler *handler, char path[48]) {
     uint64_t sum;
     int result = 0;
     snprintf(path, 48, "run/handler.%u.so", handler->copy);
     unlinkat(dir, path, 0);
     int from = openat(dir, handler->source->code, O_RDONLY | O_CLOEXEC);
     if (from < 0)
-        return why(reason, "%s: %s (run make)", handler->source->code,
-                   strerror(errno));
+        return svr_fail("%s: %s (run make)", handler->source->code,
+                        strerror(errno));
     int to =
         folder_open(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (to < 0 || copy_bytes(from, to, &sum) < 0)
-        result = why(reason, "copy to %s: %s", path, strerror(errno));
+        result = svr_fail("copy to %s: %s", path, strerror(errno));
     else
         snprintf(handler->build_id, HANDLER_ID_SIZE, "%016jx", (uintmax_t)sum);
     close(from);
@@ -65,73 +66,133 @@ handler_drop(int dir, struct handler *handler) {
     char path[48];
     snprintf(path, sizeof path, "run/handler.%u.so", handler->copy);
     unlinkat(dir, path, 0);
+    free(handler->names);
     if (handler->code)
         dlclose(handler->code);
     *handler = (struct handler){.code = NULL};
 }
 
-/* Each callback has a function and a name of its own. */
-static int
-check_callbacks(const struct svr_handler *table, char reason[WHY_SIZE]) {
-    const struct svr_callback *callbacks = table->callbacks;
-    for (int i = 0; callbacks && callbacks[i].name; i++) {
-        if (i == MOST_CALLBACKS)
-            return why(reason, "more than %d callbacks, or a list without end",
-                       MOST_CALLBACKS);
-        if (!callbacks[i].call)
-            return why(reason, "callback %.64s has no function",
-                       callbacks[i].name);
-        if (handler_index(table, callbacks[i].name) != i)
-            return why(reason, "callback %.64s is listed twice",
-                       callbacks[i].name);
+/* Returns a copy of a name that is never freed, or NULL when memory is short.
+ */
+static const char *
+keep_name(const char *name) {
+    static struct kept_name {
+        struct kept_name *next;
+        char text[];
+    } * first;
+    size_t size = strlen(name) + 1;
+    pthread_mutex_lock(&kept_lock);
+    struct kept_name *found = first;
+    while (found && strcmp(found->text, name) != 0)
+        found = found->next;
+    if (!found && (found = malloc(sizeof *found + size))) {
+        memcpy(found->text, name, size);
+        found->next = first;
+        first = found;
     }
-    return 0;
+    pthread_mutex_unlock(&kept_lock);
+    return found ? found->text : NULL;
+}
+
+/* Notes the callbacks, each of which has a function and a name of its own. */
+static int
+take_callbacks(struct handler *handler) {
+    const struct svr_callback *callbacks = handler->table->callbacks;
+    int count = 0;
+    while (callbacks && callbacks[count].name && count < MOST_CALLBACKS)
+        count++;
+    if (count == MOST_CALLBACKS)
+        return svr_fail("more than %d callbacks, or a list without end",
+                        MOST_CALLBACKS);
+    handler->names = calloc((size_t)count + 1, sizeof *handler->names);
+    for (int i = 0; handler->names && i < count; i++) {
+        const char *name = keep_name(callbacks[i].name);
+        if (!name)
+            return svr_fail("no memory");
+        if (!callbacks[i].call)
+            return svr_fail("callback %.64s has no function", name);
+        for (int n = 0; n < i; n++)
+            if (handler->names[n] == name)
+                return svr_fail("callback %.64s is listed twice", name);
+        handler->names[i] = name;
+    }
+    return handler->names ? 0 : svr_fail("no memory");
 }
 
 /* Checks all that the server will read or fill by the table. */
 static int
-check_table(const struct handler *handler, char reason[WHY_SIZE]) {
+check_table(const struct handler *handler) {
     const struct svr_handler *table = handler->table;
     const ElfW(Sym) *symbol = NULL;
     Dl_info unused;
     if (!table || !dladdr1(table, &unused, (void **)&symbol, RTLD_DL_SYMENT) ||
         !symbol || symbol->st_size < sizeof table->abi)
-        return why(reason, "handler.so: no SVR_HANDLER(...) in it");
+        return svr_fail("handler.so: no SVR_HANDLER(...) in it");
     if (table->abi != SVR_ABI)
-        return why(reason,
-                   "handler.so: built for another runtime (ABI %lx, "
-                   "the server has %lx): restart the server",
-                   table->abi, (unsigned long)SVR_ABI);
+        return svr_fail("handler.so: built for another runtime (ABI %lx, "
+                        "the server has %lx): restart the server",
+                        table->abi, (unsigned long)SVR_ABI);
     if (symbol->st_size < sizeof *table || table->state_size > MOST_STATE ||
         !table->keys)
-        return why(reason, "handler.so: its table of hooks is damaged");
-    if (conf_check_table(table->keys, table->conf_size, reason) < 0)
-        return -1;
-    return check_callbacks(table, reason);
+        return svr_fail("handler.so: its table of hooks is damaged");
+    return conf_check_table(table->keys, table->conf_size);
 }
 
 /* The loader's reason, without the path of the private copy. */
 static int
-blame_loader(char reason[WHY_SIZE]) {
+blame_loader(void) {
     const char *error = dlerror();
     const char *file = error ? strrchr(error, '/') : NULL;
     const char *text = file ? file + 1 : error ? error : "it cannot be loaded";
-    return why(reason, "%s%s", text,
-               strstr(text, "static TLS") ? ": restart the server" : "");
+    return svr_fail("%s%s", text,
+                    strstr(text, "static TLS") ? ": restart the server" : "");
+}
+
+/* Reports whether a file has all that its segments and its table of sections,
+ * which stands at its end, say: the loader dies of one that is cut off. */
+static bool
+is_whole(int fd) {
+    struct stat file;
+    ElfW(Ehdr) head;
+    ElfW(Phdr) segment;
+    if (fstat(fd, &file) < 0 ||
+        pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
+        memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+        return false;
+    uint64_t size = (uint64_t)file.st_size,
+             sections = (uint64_t)head.e_shnum * head.e_shentsize;
+    if (head.e_shoff > size || sections > size - head.e_shoff)
+        return false;
+    for (size_t i = 0; i < head.e_phnum; i++) {
+        off_t row = (off_t)(head.e_phoff + i * sizeof segment);
+        if (pread(fd, &segment, sizeof segment, row) !=
+                (ssize_t)sizeof segment ||
+            segment.p_offset > size ||
+            segment.p_filesz > size - segment.p_offset)
+            return false;
+    }
+    return true;
 }
 
 int
-handler_load(int dir, const char *path, struct handler *handler,
-             char reason[WHY_SIZE]) {
+handler_load(int dir, const char *path, struct handler *handler) {
     char whole_path[96];
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return svr_fail("%s: %s", path, strerror(errno));
+    bool whole = is_whole(fd);
+    close(fd);
+    if (!whole)
+        return svr_fail("%s: no whole shared object", path);
     snprintf(whole_path, sizeof whole_path, "/proc/%d/fd/%d/%s", (int)getpid(),
              dir, path);
     handler->code = dlopen(whole_path, RTLD_NOW | RTLD_LOCAL);
     if (!handler->code)
-        return blame_loader(reason);
+        return blame_loader();
     handler->table = dlsym(handler->code, "svr_handler");
-    if (check_table(handler, reason) == 0)
+    if (check_table(handler) == 0 && take_callbacks(handler) == 0)
         return 0;
+    free(handler->names);
     dlclose(handler->code);
     handler->code = NULL;
     return -1;
@@ -139,19 +200,18 @@ handler_load(int dir, const char *path, struct handler *handler,
 
 int
 handler_fits(const struct svr_handler *table, size_t state_size,
-             int state_version, char reason[WHY_SIZE]) {
+             int state_version) {
     if ((table->state_size == state_size &&
          table->state_version == state_version) ||
         table->migrate)
         return 0;
-    return why(reason,
-               "state: version %d of %zu bytes cannot become version %d of %zu "
-               "bytes without migrate",
-               state_version, state_size, table->state_version,
-               table->state_size);
+    return svr_fail(
+        "state: version %d of %zu bytes cannot become version %d of %zu "
+        "bytes without migrate",
+        state_version, state_size, table->state_version, table->state_size);
 }
 
-/* The place of the generation that is to go when another one comes. */
+/* The slot of the generation that goes when another one comes. */
 static struct handler *
 oldest(void) {
     struct handler *place = &kept[(newest + 1) % HANDLER_KEPT];
@@ -196,36 +256,39 @@ svr_pin(void) {
     live->pinned = true;
 }
 
+/* The name of a generation's callback, or NULL. */
+static const char *
+name_in(const struct handler *handler, svr_call *call) {
+    for (int i = 0; handler->names && handler->names[i]; i++)
+        if (handler->table->callbacks[i].call == call)
+            return handler->names[i];
+    return NULL;
+}
+
 const char *
 handler_name(svr_call *call) {
-    const char *name = NULL;
     pthread_mutex_lock(&kept_lock);
-    for (int i = 0; i < HANDLER_KEPT && !name; i++) {
-        const struct svr_handler *table = kept[i].table;
-        const struct svr_callback *c = table ? table->callbacks : NULL;
-        while (c && c->name && c->call != call)
-            c++;
-        name = c ? c->name : NULL;
-    }
+    const char *name = name_in(live, call);
+    for (int i = 0; i < HANDLER_KEPT && !name; i++)
+        name = name_in(&kept[i], call);
     pthread_mutex_unlock(&kept_lock);
     return name;
 }
 
 int
-handler_index(const struct svr_handler *table, const char *name) {
-    const struct svr_callback *callbacks = table->callbacks;
-    for (int i = 0; callbacks && callbacks[i].name; i++)
-        if (strcmp(callbacks[i].name, name) == 0)
+handler_index(const char *name) {
+    const char **names = live->names;
+    for (int i = 0; names && names[i]; i++)
+        if (names[i] == name || strcmp(names[i], name) == 0)
             return i;
     return -1;
 }
 
 int
 handler_call(const char *name, void *arg) {
-    const struct svr_handler *table = live->table;
-    int index = handler_index(table, name);
+    int index = handler_index(name);
     if (index >= 0)
-        return table->callbacks[index].call(arg);
+        return live->table->callbacks[index].call(arg);
     svr_warn("%s is not called: the new code has no such callback", name);
     return HANDLER_GONE;
 }

@@ -1,4 +1,4 @@
-/* handler: which code is live: copy, load, bind names, swap or keep. */
+/* handler: the generations of code: copy, load, keep, drop. */
 #ifndef HANDLER_H
 #define HANDLER_H
 
@@ -13,31 +13,32 @@ struct handler {
     unsigned copy; /* the number of its private copy */
     void *code;
     const struct svr_handler *table;
+    const char **names;             /* of its callbacks */
     char build_id[HANDLER_ID_SIZE]; /* a checksum of the file's content */
     bool pinned;
 };
 
-/* handler_copy copies the source's code to run/handler.COPY.so: a name that
- * never was, since the loader gives the old code for a name that it knows. Sets
- * the build id; writes the path, for handler_load. */
-int handler_copy(int dir, struct handler *handler, char path[48],
-                 char reason[WHY_SIZE]);
+/* handler_copy copies the source's code to run/handler.COPY.so: a new name each
+ * time, because the loader returns the old code for a name that it knows. Sets
+ * the build id and writes the path, for handler_load. Returns 0, or -1 as
+ * svr_fail. */
+int handler_copy(int dir, struct handler *handler, char path[48]);
 
-/* handler_load loads a file, `path` from the folder `dir`, and holds its table
- * against the server's ABI. Returns 0, or -1 with the reason. */
-int handler_load(int dir, const char *path, struct handler *handler,
-                 char reason[WHY_SIZE]);
+/* handler_load loads a file, `path` from the folder `dir`, and checks its table
+ * against the server's ABI. Returns 0, or -1 as svr_fail. */
+int handler_load(int dir, const char *path, struct handler *handler);
 
 /* handler_drop unloads code that is not in use, and removes its copy. */
 void handler_drop(int dir, struct handler *handler);
 
-/* handler_fits tells whether code can go on with a state. */
+/* handler_fits checks that code can continue with a state of this size and
+ * version. Returns 0, or -1 as svr_fail. */
 int handler_fits(const struct svr_handler *table, size_t state_size,
-                 int state_version, char reason[WHY_SIZE]);
+                 int state_version);
 
-/* handler_make_room lets the oldest of HANDLER_KEPT generations go, unless it
- * is pinned; before handler_use, which makes a generation the live one. Returns
- * the former, which handler_back puts back. */
+/* handler_make_room drops the oldest of HANDLER_KEPT generations, unless it is
+ * pinned. Call it before handler_use, which makes a generation the live one and
+ * returns the former one; handler_back restores that. */
 void handler_make_room(int dir);
 struct handler *handler_use(const struct handler *handler);
 void handler_back(struct handler *former);
@@ -45,10 +46,11 @@ void handler_back(struct handler *former);
 /* handler_live is the generation in use. */
 struct handler *handler_live(void);
 
-/* handler_name is a callback's name, looked up in all generations that are
- * mapped, or NULL; any thread. handler_index is its place in a table, or -1. */
+/* handler_name is the name of a callback of any generation that is mapped, or
+ * NULL; the string is never freed. Any thread. handler_index is the index of a
+ * name in the live code's table, or -1. */
 const char *handler_name(svr_call *call);
-int handler_index(const struct svr_handler *table, const char *name);
+int handler_index(const char *name);
 
 /* handler_call calls the live code's callback of that name. Returns its result,
  * or HANDLER_GONE, with a warning, when there is none. */

@@ -80,26 +80,26 @@ open_lock(int dir) {
 }
 
 static int
-refuse(int dir, char reason[WHY_SIZE]) {
+refuse_lock(int dir) {
     struct lock_holder holder;
     if (errno != EAGAIN)
-        return why(reason, LOCK_FILE ": %s", strerror(errno));
+        return svr_fail(LOCK_FILE ": %s", strerror(errno));
     if (lock_held(dir, &holder) < 0)
-        return why(reason, LOCK_FILE ": %s", strerror(errno));
-    return holder.pid ? why(reason, "already running (pid %d)", (int)holder.pid)
-                      : why(reason, "already running");
+        return svr_fail(LOCK_FILE ": %s", strerror(errno));
+    return holder.pid ? svr_fail("already running (pid %d)", (int)holder.pid)
+                      : svr_fail("already running");
 }
 
 int
-lock_take(int dir, char reason[WHY_SIZE]) {
+lock_take(int dir) {
     mkdirat(dir, "log", 0755);
     held = lock_inherit(words[0]);
     if (held >= 0 && lock_file(held) < 0)
-        return refuse(dir, reason);
+        return refuse_lock(dir);
     if (held < 0)
         held = open_lock(dir);
     if (held < 0)
-        return refuse(dir, reason);
+        return refuse_lock(dir);
     fchmod(held, 0600);
     pthread_atfork(NULL, NULL, let_go);
     lock_note(0, 0);
@@ -116,16 +116,16 @@ lock_note(int64_t close_ms, int64_t reload_ms) {
 }
 
 int
-lock_restore(int dir, char reason[WHY_SIZE]) {
+lock_restore(int dir) {
     if (has_name(held, dir))
         return 0;
     int fd = open_lock(dir);
     if (fd < 0)
-        return why(reason, LOCK_FILE ": %s",
-                   errno == EAGAIN ? "another server has taken this folder"
-                                   : strerror(errno));
+        return svr_fail(LOCK_FILE ": %s",
+                        errno == EAGAIN ? "another server has taken this folder"
+                                        : strerror(errno));
     if (dup3(fd, held, O_CLOEXEC) < 0)
-        return why(reason, LOCK_FILE ": %s", strerror(errno));
+        return svr_fail(LOCK_FILE ": %s", strerror(errno));
     close(fd);
     return 1;
 }

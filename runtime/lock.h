@@ -6,12 +6,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "why.h"
+#include "failure.h"
 
 /* lock_take takes the lock for this process, which keeps it until its end, over
  * an exec in place too, after lock_keep. A child of fork(2) lets it go. Returns
- * -1 with the reason. */
-int lock_take(int dir, char reason[WHY_SIZE]);
+ * -1 as svr_fail. */
+int lock_take(int dir);
 
 /* lock_note writes into the lock's file what a client of a server that does not
  * answer may need: the pid, and how many milliseconds a close and a reload may
@@ -19,8 +19,8 @@ int lock_take(int dir, char reason[WHY_SIZE]);
 void lock_note(int64_t close_ms, int64_t reload_ms);
 
 /* lock_restore takes the lock again under its name if run/lock was removed or
- * replaced. Returns 1 if it had to, 0 if not, -1 with the reason. */
-int lock_restore(int dir, char reason[WHY_SIZE]);
+ * replaced. Returns 1 if it had to, 0 if not, -1 as svr_fail. */
+int lock_restore(int dir);
 
 /* What a client can know of the holder; 0: unknown. */
 struct lock_holder {

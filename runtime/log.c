@@ -1,4 +1,4 @@
-/* log: a line to its sinks; a sink is a row of level, format and write. */
+/* log: a line to its sinks. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +20,7 @@
 
 enum { CONSOLE, SYSLOG, FILE_LOG, PART, SINKS, NOBODY = -1 };
 
-#define CONSOLE_FILE  "log/" SVR_PROJECT ".console"
-#define CONSOLE_LIMIT (16.0 * 1024 * 1024)
+#define CONSOLE_FILE "log/" SVR_PROJECT ".console"
 
 struct sink {
     bool on;
@@ -43,6 +42,7 @@ struct log {
 enum svr_level svr_log_lowest = SVR_INFO;
 static char server_name[48] = SVR_PROJECT;
 static int folder = AT_FDCWD;
+static _Atomic double console_limit = CONSOLE_LIMIT;
 static bool journal; /* standard error is systemd's journal */
 
 static struct log first = {.sinks[CONSOLE] = {.on = true, .level = SVR_INFO},
@@ -52,11 +52,9 @@ static pthread_rwlock_t in_use_lock = PTHREAD_RWLOCK_INITIALIZER;
 
 /* How lines look before there is a configuration. */
 __attribute__((constructor)) static void
-begin(void) {
-    char reason[WHY_SIZE];
+begin_log(void) {
     format_compile(&first.sinks[CONSOLE].format,
-                   "<%(levelname)s: %(name)s(%(process)d)> %(message)s",
-                   reason);
+                   "<%(levelname)s: %(name)s(%(process)d)> %(message)s");
 }
 
 /* Whether JOURNAL_STREAM names the file that standard error is. */
@@ -125,7 +123,7 @@ static struct {
     /* Writes one line, never waiting for a reader. Returns 0 or the error. */
     int (*write)(const struct log *log, enum svr_level level, const char *line,
                  size_t length);
-    bool later; /* the row's own thread tells what became of a line */
+    bool later; /* the row's own thread reports what became of a line */
     _Atomic uint64_t lines, lost;
     _Atomic uint64_t outage; /* lines lost since it began; 0 when there is none,
                                 else one more */
@@ -144,7 +142,7 @@ static struct {
 /* The sink of which this thread is telling: its own lines do not go there. */
 static _Thread_local int telling = NOBODY;
 
-/* Counts what became of lines, and tells on the other sinks when an outage
+/* Counts what became of lines, and logs to the other sinks when an outage
  * begins and ends, with the number of lines that it cost. */
 static void
 count(int row, int error, unsigned lines, bool over) {
@@ -171,7 +169,7 @@ count(int row, int error, unsigned lines, bool over) {
     telling = former;
 }
 
-/* What syslog's writer tells. An outage is over when nothing waits. */
+/* What syslog's writer reports. An outage is over when no line waits. */
 static void
 count_syslog(int error, unsigned lines, unsigned waiting) {
     count(SYSLOG, error, lines, waiting == 0);
@@ -214,13 +212,10 @@ log_console(int dir) {
 /* The console that `start` gave the server is a file of its own: at its limit
  * it becomes FILE.1, in place of the one before. */
 static void
-bound_console(const struct conf *conf) {
-    static const char *const limit_key = "log.file_log.rotate_size";
+bound_console(void) {
     struct stat here, there;
-    double limit =
-        conf_text(conf, limit_key) ? conf_number(conf, limit_key) : 0;
     if (fstat(STDERR_FILENO, &here) < 0 || !S_ISREG(here.st_mode) ||
-        (double)here.st_size < (limit > 0 ? limit : CONSOLE_LIMIT) ||
+        (double)here.st_size < console_limit ||
         fstatat(folder, CONSOLE_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
         here.st_ino != there.st_ino || here.st_dev != there.st_dev)
         return;
@@ -236,14 +231,14 @@ bound_console(const struct conf *conf) {
 /* Once a second: bounds the console, lets parts give the file another name, and
  * opens it again when its name leads elsewhere. */
 static int
-look_after_file(struct log *log, time_t now, char reason[WHY_SIZE]) {
+look_after_file(struct log *log, time_t now) {
     struct stat there, here;
     log->checked = now;
     if (log->conf)
-        bound_console(log->conf);
+        bound_console();
     if (!log->path)
         return 0;
-    int result = part_tell(PART_LOG_FILE, log->conf, log->path, reason);
+    int result = part_send(PART_LOG_FILE, log->conf, log->path);
     bool same = log->file >= 0 && fstat(log->file, &here) == 0 &&
                 fstatat(folder, log->path, &there, 0) == 0 &&
                 there.st_ino == here.st_ino && there.st_dev == here.st_dev;
@@ -258,18 +253,17 @@ look_after_file(struct log *log, time_t now, char reason[WHY_SIZE]) {
 
 /* Sends an event to each sink that takes its level. */
 static void
-deliver(const struct event *event) {
+deliver_event(const struct event *event) {
     int result[SINKS];
     char line[LINE_SIZE];
     pthread_rwlock_rdlock(&in_use_lock);
     if (in_use->checked != event->now.tv_sec) {
         pthread_rwlock_unlock(&in_use_lock);
         pthread_rwlock_wrlock(&in_use_lock);
-        char reason[WHY_SIZE];
-        int looked = look_after_file(in_use, event->now.tv_sec, reason);
+        int looked = look_after_file(in_use, event->now.tv_sec);
         pthread_rwlock_unlock(&in_use_lock);
         if (looked < 0)
-            svr_warn("%s: %s", rows[FILE_LOG].key, reason);
+            svr_warn("%s: %s", rows[FILE_LOG].key, failure_reason());
         pthread_rwlock_rdlock(&in_use_lock);
     }
     for (int i = 0; i < SINKS; i++) {
@@ -304,7 +298,7 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
     event.values[FUNCTION] = function;
     event.values[MESSAGE] = message;
     format_event(&event, line);
-    deliver(&event);
+    deliver_event(&event);
     errno = saved;
 }
 
@@ -318,9 +312,8 @@ level_of(const char *word) {
 
 /* Reads a sink's three keys: switch or path, level, format. */
 static int
-open_sink(const struct conf *conf, struct log *log, int row,
-          char reason[WHY_SIZE]) {
-    char key[48], because[WHY_SIZE];
+open_sink(const struct conf *conf, struct log *log, int row) {
+    char key[48];
     struct sink *sink = &log->sinks[row];
     const char *text = conf_text(conf, rows[row].key);
     sink->on = row == FILE_LOG ? *text != '\0' : strcmp(text, "true") == 0;
@@ -329,33 +322,31 @@ open_sink(const struct conf *conf, struct log *log, int row,
     snprintf(key, sizeof key, "%s.format", rows[row].key);
     log->sources[row] = strdup(conf_text(conf, key));
     if (!log->sources[row])
-        return why(reason, "%s: no memory", key);
-    if (format_compile(&sink->format, log->sources[row], because) < 0)
-        return conf_blame(conf, key, because, reason);
-    return 0;
+        return svr_fail("%s: no memory", key);
+    return format_compile(&sink->format, log->sources[row]) < 0
+               ? conf_blame(conf, key, "%s", failure_reason())
+               : 0;
 }
 
 static int
-open_file_sink(int dir, const struct conf *conf, struct log *log, bool dry,
-               char reason[WHY_SIZE]) {
-    char because[WHY_SIZE];
+open_file_sink(int dir, const struct conf *conf, struct log *log, bool dry) {
     if (!log->sinks[FILE_LOG].on)
         return 0;
     log->path = strdup(conf_text(conf, rows[FILE_LOG].key));
     if (!log->path)
-        return why(reason, "%s: no memory", rows[FILE_LOG].key);
+        return svr_fail("%s: no memory", rows[FILE_LOG].key);
     if (open_file(log, dir, dry) == 0)
         return 0;
-    why(because, "%.256s: %s", log->path, strerror(log->error));
-    return conf_blame(conf, rows[FILE_LOG].key, because, reason);
+    return conf_blame(conf, rows[FILE_LOG].key, "%.256s: %s", log->path,
+                      strerror(log->error));
 }
 
 struct log *
-log_open(int dir, const struct conf *conf, bool dry, char reason[WHY_SIZE]) {
+log_open(int dir, const struct conf *conf, bool dry) {
     struct log *log = calloc(1, sizeof *log);
     int result = 0;
     if (!log) {
-        why(reason, "log: no memory");
+        svr_fail("log: no memory");
         return NULL;
     }
     log->file = -1;
@@ -363,9 +354,9 @@ log_open(int dir, const struct conf *conf, bool dry, char reason[WHY_SIZE]) {
     if (in_use == &first && part_sink())
         rows[PART].key = part_sink()->sink;
     for (int i = 0; i < SINKS && rows[i].key && result == 0; i++)
-        result = open_sink(conf, log, i, reason);
+        result = open_sink(conf, log, i);
     if (result == 0)
-        result = open_file_sink(dir, conf, log, dry, reason);
+        result = open_file_sink(dir, conf, log, dry);
     if (result < 0) {
         log_close(log);
         return NULL;
@@ -425,4 +416,9 @@ log_figures(int i, struct log_figures *figures) {
 const char *
 log_name(void) {
     return server_name;
+}
+
+void
+log_limit(double bytes) {
+    console_limit = bytes > 0 ? bytes : CONSOLE_LIMIT;
 }

@@ -1,35 +1,39 @@
-/* log: a line to its sinks; a sink is a row of level, format and write. */
+/* log: a line to its sinks. */
 #ifndef LOG_H
 #define LOG_H
 
 #include "conf.h"
 
-/* A set of sinks as one configuration wants them. */
+/* The sinks of one configuration. */
 struct log;
 
-/* log_open opens all sinks of a configuration, beside those in use; relative
- * paths start at the folder `dir`; `conf` outlives them; `dry` makes no file.
- * Returns NULL with the reason. */
-struct log *log_open(int dir, const struct conf *conf, bool dry,
-                     char reason[WHY_SIZE]);
+/* log_open opens all sinks of a configuration, beside those in use. Relative
+ * paths start at the folder `dir`; `conf` must outlive the sinks; with `dry` no
+ * file is created. Returns NULL as svr_fail. */
+struct log *log_open(int dir, const struct conf *conf, bool dry);
 
-/* log_use puts a set in use for all threads and returns the former one. Before
- * the first, lines go to stderr. */
+/* log_use puts sinks in force for all threads and returns the former ones.
+ * Before the first call, lines go to stderr. */
 struct log *log_use(struct log *log);
 
-/* log_close closes a set that is not in use; NULL is none. */
+/* log_close closes sinks that are not in force; NULL does nothing. */
 void log_close(struct log *log);
 
 /* log_console opens a new console file, log/NAME.console; the former one
- * becomes NAME.console.1, in place of the one before. Returns a descriptor, or
+ * becomes NAME.console.1 and replaces the one before. Returns a descriptor, or
  * -1 with errno. */
 int log_console(int dir);
 
-/* log_drain waits at most 1 s for what is on its way, and tells what is lost;
- * before the process ends. */
+/* log_limit sets the size in bytes at which the console file is replaced; 0 =
+ * the default, 16 MiB. Any thread. */
+enum { CONSOLE_LIMIT = 16 * 1024 * 1024 };
+void log_limit(double bytes);
+
+/* log_drain waits at most 1 s for lines that are still queued, and reports what
+ * is lost; called before the process ends. */
 void log_drain(void);
 
-/* log_name is the name that lines bear: svr.name as it was at the start. */
+/* log_name is the name in log lines: svr.name at the start. */
 const char *log_name(void);
 
 /* A sink's name and its lines, written and lost, since the start. */
@@ -38,7 +42,7 @@ struct log_figures {
     uint64_t lines, lost;
 };
 
-/* log_figures tells of sink `i`; false when there is none. */
+/* log_figures reports on sink `i`; false if there is none. */
 bool log_figures(int i, struct log_figures *figures);
 
 #endif

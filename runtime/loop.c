@@ -26,7 +26,7 @@ static int64_t rest_ends = INT64_MAX; /* the first rest that ends */
 static struct epoll_event found[EVENTS];
 static int found_count, found_next;
 
-/* Tells when the wall clock is set. */
+/* Reports when the wall clock is set. */
 static struct {
     int fd;
     int64_t offset; /* of the wall clock to the monotonic one */
@@ -38,7 +38,7 @@ static struct loop_post *posts, **last_post = &posts;
 static pthread_mutex_t posts_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int
-add(int fd) {
+add_to_poller(int fd) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint32_t)fd};
     return epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
 }
@@ -92,7 +92,7 @@ loop_open(void) {
         return -1;
     wall.offset = clock_now(CLOCK_REALTIME) - loop_now();
     watch_wall(loop_now());
-    return add(alarm_bell) < 0 ? -1 : add(wall.fd);
+    return add_to_poller(alarm_bell) < 0 ? -1 : add_to_poller(wall.fd);
 }
 
 static void end_rests(int64_t now);

@@ -24,7 +24,7 @@
 
 enum { USAGE = 2, REPORT_FD = 3 };
 
-static bool detaches; /* it is to have a console of its own */
+static bool detaches; /* it gets a console of its own */
 
 /* Opens what was closed of the standard descriptors, so that no other file gets
  * their numbers. */
@@ -46,19 +46,18 @@ open_folder(void) {
 /* Root does not serve where run/ belongs to another user: that user could turn
  * its files elsewhere, and could not use what root leaves there. */
 static int
-check_user(int dir, char reason[WHY_SIZE]) {
+check_user(int dir) {
     struct stat run;
     if (geteuid() != 0 || fstatat(dir, "run", &run, 0) < 0 || run.st_uid == 0)
         return 0;
     const struct passwd *user = getpwuid(run.st_uid);
     char name[64];
     snprintf(name, sizeof name, "%d", (int)run.st_uid);
-    return why(reason,
-               "run/ belongs to the user %s; type: setpriv --reuid=%s "
-               "--regid=%d %s ./svr.sh start",
-               user ? user->pw_name : name, user ? user->pw_name : name,
-               user ? (int)user->pw_gid : (int)run.st_gid,
-               user ? "--init-groups" : "--clear-groups");
+    return svr_fail("run/ belongs to the user %s; type: setpriv --reuid=%s "
+                    "--regid=%d %s ./svr.sh start",
+                    user ? user->pw_name : name, user ? user->pw_name : name,
+                    user ? (int)user->pw_gid : (int)run.st_gid,
+                    user ? "--init-groups" : "--clear-groups");
 }
 
 /* Gives a daemon a console of its own; the former one may be another server's
@@ -79,11 +78,12 @@ take_console(int dir) {
 /* Reports how the start went to the client that waits on `report`: the exit
  * status for svr.sh, a digit, and a line. */
 static void
-report_to(int report, int status, const char *reason) {
+report_to(int report, int status) {
     if (report < 0)
         return;
     if (status != 0)
-        dprintf(report, "1" SVR_PROJECT ": start failed: %s\n", reason);
+        dprintf(report, "1" SVR_PROJECT ": start failed: %s\n",
+                failure_reason());
     else
         dprintf(report, "0" SVR_PROJECT ": started, pid %d\n", (int)getpid());
     close(report);
@@ -92,24 +92,23 @@ report_to(int report, int status, const char *reason) {
 /* The life of the server, from start to end. Where it has no console yet, only
  * the client reports that it cannot begin. */
 static int
-live(int report) {
-    char reason[WHY_SIZE];
+live_server(int report) {
     int dir = open_folder(), status = SERVER_FAILED;
     bool started = false;
     mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
     if (dir < 0) {
-        why(reason, "the project's folder: %s", strerror(errno));
+        svr_fail("the project's folder: %s", strerror(errno));
     } else if (access("/proc/self/fd", X_OK) < 0) {
-        why(reason, "/proc is needed: mount -t proc proc /proc");
-    } else if (check_user(dir, reason) == 0 && lock_take(dir, reason) == 0) {
+        svr_fail("/proc is needed: mount -t proc proc /proc");
+    } else if (check_user(dir) == 0 && lock_take(dir) == 0) {
         if (detaches)
             take_console(dir);
         started = true;
-        status = server_start(dir, reason);
+        status = server_start(dir);
     }
     if (status != 0 && (started || !detaches))
-        svr_err("start failed: %s", reason);
-    report_to(report, status, reason);
+        svr_err("start failed: %s", failure_reason());
+    report_to(report, status);
     if (!started)
         return status;
     return server_leave(status == 0 ? server_run() : status);
@@ -117,26 +116,25 @@ live(int report) {
 
 /* Serves; returns only when not even that can begin. */
 static int
-serve(int report) {
+serve_folder(int report) {
     prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
-    char reason[WHY_SIZE];
-    why(reason, "signals: %s", strerror(signals_run(live, report)));
+    svr_fail("signals: %s", strerror(signals_run(live_server, report)));
     if (!detaches)
-        svr_err("start failed: %s", reason);
-    report_to(report, SERVER_FAILED, reason);
+        svr_err("start failed: %s", failure_reason());
+    report_to(report, SERVER_FAILED);
     return SERVER_FAILED;
 }
 
 static int
 command_run(int dir) {
     close(dir);
-    return serve(lock_report());
+    return serve_folder(lock_report());
 }
 
 /* Reports to the caller of `start` how it went. */
 static int
 report_start(int from, pid_t pid) {
-    char text[WHY_SIZE] = "";
+    char text[FAILURE_SIZE] = "";
     size_t used = 0;
     ssize_t got;
     int status = 0;
@@ -181,34 +179,34 @@ command_start(int dir) {
     }
     setsid();
     if (ends[1] != REPORT_FD && dup3(ends[1], REPORT_FD, O_CLOEXEC) < 0) {
-        report_to(ends[1], SERVER_FAILED, strerror(errno));
+        svr_fail("%s", strerror(errno));
+        report_to(ends[1], SERVER_FAILED);
         _exit(SERVER_FAILED);
     }
     close_range(REPORT_FD + 1, ~0U, 0);
     detaches = true;
-    return serve(REPORT_FD);
+    return serve_folder(REPORT_FD);
 }
 
 static int
-derive(int dir, FILE *macros) {
-    char reason[WHY_SIZE];
-    struct conf *conf = part_conf(dir, source_built.conf, NULL, reason);
-    int result = conf ? derive_header(conf, macros, stdout, reason) : -1;
+derive_conf(int dir, FILE *macros) {
+    struct conf *conf = part_conf(dir, source_built.conf, NULL);
+    int result = conf ? derive_header(conf, macros, stdout) : -1;
     conf_free(conf);
     if (result < 0)
-        fprintf(stderr, "%s\n", reason);
+        fprintf(stderr, "%s\n", failure_reason());
     return result < 0 ? 1 : 0;
 }
 
 static int
 command_derive(int dir) {
-    return derive(dir, NULL);
+    return derive_conf(dir, NULL);
 }
 
 /* The same; no field may be a macro of those on standard input. */
 static int
 command_derive_checked(int dir) {
-    return derive(dir, stdin);
+    return derive_conf(dir, stdin);
 }
 
 static int
@@ -222,41 +220,55 @@ command_running(int dir) {
     return held > 0 ? 0 : held < 0 ? 1 : CLIENT_NOT_RUNNING;
 }
 
+static int
+command_reload(int dir) {
+    return client_ask(dir, "reload", CLIENT_VERDICT);
+}
+
+static int
+command_close(int dir) {
+    return client_ask(dir, "close", CLIENT_END);
+}
+
 static const struct {
-    const char *name, *option;
+    const char *name;
     int (*run)(int dir);
-    const char *request; /* what the running server is asked, in its stead */
 } commands[] = {
-    {.name = "start", .run = command_start},
-    {.name = "run", .run = command_run},
-    {.name = "reload", .request = "reload"},
-    {.name = "close", .request = "close"},
-    {.name = "restart", .request = "restart"},
-    {.name = "rollback", .request = "rollback"},
-    {.name = "status", .request = "status"},
-    {.name = "status", .option = "--json", .request = "status --json"},
-    {.name = "status", .option = "--metrics", .request = "status --metrics"},
-    {.name = "check", .run = client_check},
-    {.name = "running", .run = command_running},
-    {.name = "--derive", .run = command_derive},
-    {.name = "--derive", .option = "-", .run = command_derive_checked},
+    {"start", command_start},     {"run", command_run},
+    {"reload", command_reload},   {"close", command_close},
+    {"check", client_check},      {"running", command_running},
+    {"--derive", command_derive}, {"--derive -", command_derive_checked},
 };
+
+/* Runs a command of the core's, or sends one of a part's to the server. */
+static int
+run_command(int dir, const char *line) {
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(line, commands[i].name) == 0)
+            return commands[i].run(dir);
+    if (strcmp(line, "status") == 0 || strncmp(line, "status ", 7) == 0)
+        return client_ask(dir, line, CLIENT_AT_ONCE);
+    const struct part *part = part_command(line);
+    if (part)
+        return client_ask(dir, line, (enum client_wait)part->answers);
+    fprintf(stderr,
+            SVR_PROJECT ": that needs the part %.40s, which this server does "
+                        "not have: tiny-new --update --with %.40s . adds it\n",
+            line, line);
+    return USAGE;
+}
 
 int
 main(int argc, char *argv[]) {
-    const char *name = argc > 1 ? argv[1] : "";
-    const char *option = argc > 2 ? argv[2] : "";
+    char line[64];
     signals_reset();
-    if (strcmp(name, "--check") == 0 && argc == 7)
+    if (argc == 7 && strcmp(argv[1], "--check") == 0)
         return check_main(argv + 2);
     open_standard_files();
-    int dir = open_folder();
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        const char *wanted = commands[i].option ? commands[i].option : "";
-        if (argc <= 3 && strcmp(name, commands[i].name) == 0 &&
-            strcmp(option, wanted) == 0)
-            return commands[i].run ? commands[i].run(dir)
-                                   : client_ask(dir, commands[i].request);
+    if (argc == 2 || argc == 3) {
+        snprintf(line, sizeof line, "%s%s%s", argv[1], argc == 3 ? " " : "",
+                 argc == 3 ? argv[2] : "");
+        return run_command(open_folder(), line);
     }
     fputs("use ./svr.sh in the project's folder\n", stderr);
     return USAGE;

@@ -10,31 +10,29 @@ const struct source source_built = {"build/handler.so", "svr_conf"};
 
 /* The name of a part is reserved for its keys. */
 static int
-check_reserved(const struct conf *conf, const char *name,
-               char reason[WHY_SIZE]) {
+check_reserved(const struct conf *conf, const char *name) {
     size_t length = strlen(name);
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_entry *entry = &conf->entries[i];
         if (!entry->row && strncmp(entry->key, name, length) == 0 &&
             entry->key[length] == '.')
             return conf_blame(conf, entry->key,
-                              "unknown key: that name is a part's", reason);
+                              "unknown key: that name is a part's");
     }
     return 0;
 }
 
 static int
-check_parts(const struct conf *conf, char reason[WHY_SIZE]) {
+check_parts(const struct conf *conf) {
     for (const struct part *const *part = parts; *part; part++)
-        if (check_reserved(conf, (*part)->name, reason) < 0 ||
-            ((*part)->check && (*part)->check(conf, reason) < 0))
+        if (check_reserved(conf, (*part)->name) < 0 ||
+            ((*part)->check && (*part)->check(conf) < 0))
             return -1;
     return 0;
 }
 
 struct conf *
-part_conf(int dir, const char *file, const struct svr_key *keys,
-          char reason[WHY_SIZE]) {
+part_conf(int dir, const char *file, const struct svr_key *keys) {
     const struct svr_key *tables[TABLES + 2] = {NULL};
     size_t n = 0;
     for (const struct part *const *part = parts; *part && n < TABLES; part++)
@@ -42,8 +40,8 @@ part_conf(int dir, const char *file, const struct svr_key *keys,
             tables[n++] = (*part)->keys;
     tables[n] = keys;
     struct conf *conf =
-        conf_read(dir, file, tables, keys ? CONF_NONE : CONF_OWN, reason);
-    if (conf && check_parts(conf, reason) < 0) {
+        conf_read(dir, file, tables, keys ? CONF_NONE : CONF_OWN);
+    if (conf && check_parts(conf) < 0) {
         conf_free(conf);
         return NULL;
     }
@@ -51,15 +49,13 @@ part_conf(int dir, const char *file, const struct svr_key *keys,
 }
 
 int
-part_tell(enum part_event event, const struct conf *conf, const char *text,
-          char reason[WHY_SIZE]) {
+part_send(enum part_event event, const struct conf *conf, const char *text) {
     int sum = 0;
     for (const struct part *const *part = parts; *part; part++) {
-        int heard =
-            (*part)->hear ? (*part)->hear(event, conf, text, reason) : 0;
-        if (heard < 0)
-            return heard;
-        sum += heard;
+        int answer = (*part)->event ? (*part)->event(event, conf, text) : 0;
+        if (answer < 0)
+            return answer;
+        sum += answer;
     }
     return sum;
 }
@@ -90,6 +86,14 @@ part_source(void) {
 }
 
 const struct part *
+part_command(const char *name) {
+    const struct part *const *part = parts;
+    while (*part && (!(*part)->command || strcmp((*part)->command, name) != 0))
+        part++;
+    return *part;
+}
+
+const struct part *
 part_form(const char *form) {
     const struct part *const *part = parts;
     while (*part && (!(*part)->form || strcmp((*part)->form, form) != 0))
@@ -103,4 +107,19 @@ part_sink(void) {
     while (*part && !(*part)->sink)
         part++;
     return *part;
+}
+
+size_t (*part_format(const char *word))(const struct event *event, char *line) {
+    const struct part *const *part = parts;
+    while (*part && (!(*part)->format || strcmp((*part)->format, word) != 0))
+        part++;
+    return *part ? (*part)->write_line : NULL;
+}
+
+bool
+part_symbol(const char *path, size_t offset, char name[64], size_t *inner) {
+    const struct part *const *part = parts;
+    while (*part && !(*part)->symbol)
+        part++;
+    return *part && (*part)->symbol(path, offset, name, inner);
 }

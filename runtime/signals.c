@@ -1,4 +1,5 @@
-/* signals: what signals mean to the server, and what its children inherit.
+/* signals: what signals mean to the server, and what its threads and children
+ * inherit.
  *
  * A child inherits the mask of the thread that starts it, and what is ignored.
  * So the thread of the hooks blocks nothing, and no signal is ignored: each has
@@ -16,7 +17,6 @@
 #include <unistd.h>
 
 #include "signals.h"
-#include "thread.h"
 
 static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 static const int passed[] = {SIGPIPE, SIGXFSZ};
@@ -90,16 +90,32 @@ signals_reset(void) {
 }
 
 void
-signals_open(void) {
+signals_unblock(void) {
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
+int
+signals_thread(pthread_t *thread, void *(*work)(void *arg), void *arg) {
+    sigset_t every;
+    pthread_t detached;
+    pthread_attr_t attributes;
+    sigfillset(&every);
+    pthread_attr_init(&attributes);
+    pthread_attr_setsigmask_np(&attributes, &every);
+    if (!thread)
+        pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int error =
+        pthread_create(thread ? thread : &detached, &attributes, work, arg);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
 static void *
 live_life(void *unused) {
     life.thread = pthread_self();
-    signals_open();
+    signals_unblock();
     exit(life.run(life.arg));
     return unused;
 }
@@ -118,7 +134,7 @@ signals_run(int (*run)(int arg), int arg) {
     set_handlers(note_signal, pass_signal);
     int error = pthread_atfork(NULL, NULL, free_child);
     if (error == 0)
-        error = thread_start(NULL, live_life);
+        error = signals_thread(NULL, live_life, NULL);
     if (error)
         return error;
     for (;;) {

@@ -1,6 +1,9 @@
-/* signals: what signals mean to the server, and what its children inherit. */
+/* signals: what signals mean to the server, and what its threads and children
+ * inherit. */
 #ifndef SIGNALS_H
 #define SIGNALS_H
+
+#include <pthread.h>
 
 /* signals_reset gives each signal that the caller had ignored its default, as a
  * child of ours must find it; an ignored SIGCHLD also hides how children end.
@@ -23,8 +26,12 @@ int signals_take(void);
  * taken, for the program that this process executes next. */
 void signals_hold(void);
 
-/* signals_open makes the calling thread one that may run the user's code: it
+/* signals_thread begins `work(arg)` in a thread with all signals blocked;
+ * `thread` NULL: nobody will join it. Returns 0 or the error. */
+int signals_thread(pthread_t *thread, void *(*work)(void *arg), void *arg);
+
+/* signals_unblock makes the calling thread one that may run the user's code: it
  * blocks no signal, and so do the children that it starts. */
-void signals_open(void);
+void signals_unblock(void);
 
 #endif

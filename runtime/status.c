@@ -1,4 +1,4 @@
-/* status: what the server knows of itself, told at any time, by any thread. */
+/* status: what the server knows about itself, for any thread at any time. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,13 +9,13 @@
 
 #include "buffer.h"
 #include "folder.h"
-#include "json.h"
 #include "log.h"
 #include "part.h"
 #include "status.h"
 
 struct status_loop status_loop;
 static struct status now = {.state = "starting"};
+static int verdict;   /* of the last reload */
 static char *members; /* what the loop and the parts add to the JSON */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -34,7 +34,7 @@ change_done(void) {
 }
 
 static void
-note(enum status_event event, const char *text) {
+note_event(enum status_event event, const char *text) {
     now.events[event].time = time(NULL);
     snprintf(now.events[event].text, sizeof now.events[event].text, "%s", text);
 }
@@ -42,7 +42,7 @@ note(enum status_event event, const char *text) {
 void
 status_note(enum status_event event, const char *text) {
     pthread_mutex_lock(&lock);
-    note(event, text);
+    note_event(event, text);
     change_done();
 }
 
@@ -66,20 +66,22 @@ status_generation(unsigned generation, const char *build_id,
 }
 
 void
-status_reload(int verdict, const char *text) {
+status_reload(int code, const char *text) {
     pthread_mutex_lock(&lock);
-    note(STATUS_RELOAD, text);
-    now.applied += verdict == 0;
-    now.rejected += verdict != 0;
+    note_event(STATUS_RELOAD, text);
+    verdict = code;
+    now.applied += code == 0;
+    now.rejected += code != 0;
     change_done();
 }
 
 int
 status_verdict(char text[STATUS_TEXT]) {
     pthread_mutex_lock(&lock);
+    int code = verdict;
     memcpy(text, now.events[STATUS_RELOAD].text, STATUS_TEXT);
     pthread_mutex_unlock(&lock);
-    return strncmp(text, "rejected", strlen("rejected")) == 0;
+    return code;
 }
 
 void
@@ -133,7 +135,7 @@ static void
 member(FILE *out, const char *name, const char *text) {
     fprintf(out, ", \"%s\": ", name);
     if (*text)
-        json_print(out, text);
+        text_json_print(out, text);
     else
         fputs("null", out);
 }
@@ -153,7 +155,7 @@ render_json(FILE *out, bool stale) {
     uint64_t lines, lost;
     log_totals(&lines, &lost);
     fputs("{\"name\": ", out);
-    json_print(out, log_name());
+    text_json_print(out, log_name());
     fprintf(out, ", \"pid\": %d", (int)getpid());
     member(out, "state", now.state);
     iso_time(now.start_time, text);

@@ -1,4 +1,4 @@
-/* status: what the server knows of itself, told at any time, by any thread. */
+/* status: what the server knows about itself, for any thread at any time. */
 #ifndef STATUS_H
 #define STATUS_H
 
@@ -25,7 +25,7 @@ void status_generation(unsigned generation, const char *build_id,
 /* How a reload ended: 0 applied, 1 rejected, and the line to show. The last one
  * is there to be read. */
 enum { STATUS_TEXT = 2048 };
-void status_reload(int verdict, const char *text);
+void status_reload(int code, const char *text);
 int status_verdict(char text[STATUS_TEXT]);
 
 /* How often the loop turned, timers ran, and came too late for a tick. */

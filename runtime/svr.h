@@ -1,6 +1,5 @@
-/* svr: the words between your hooks and the server. The only header a hook
- * includes; everything in it may change only together with the server binary,
- * which refuses a handler built against another svr.h. */
+/* svr: what hooks can use. It is the only header that a hook needs. The server
+ * refuses a handler that was built with another svr.h. */
 #ifndef SVR_H
 #define SVR_H
 
@@ -13,7 +12,7 @@
 #define SVR_ABI 0
 #endif
 
-/* Only what stands between push and pop is visible to the handler. */
+/* Only the names between push and pop are visible to the handler. */
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
@@ -23,17 +22,17 @@ extern "C" {
 
 enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 
-/* svr_debug ... svr_err log one line, as printf(3), with the caller's file and
- * line; %m is strerror(errno), as in syslog(3). Any thread, any moment; errno
- * is kept. A line is at most 4096 bytes (PIPE_BUF, so that pipes do not tear
- * it); a longer one is cut and ends in "...". A level that no sink takes costs
- * one comparison. */
+/* svr_debug, svr_info, svr_warn and svr_err log one line, like printf(3), with
+ * the caller's file and line; %m is strerror(errno), as in syslog(3). Any
+ * thread, at any time; errno is unchanged. A line has at most 4096 bytes
+ * (PIPE_BUF, so that a pipe does not split it); a longer one is cut and ends in
+ * "...". A level that no sink takes costs one comparison. */
 #define svr_debug(...) SVR_LOG(SVR_DEBUG, __VA_ARGS__)
 #define svr_info(...)  SVR_LOG(SVR_INFO, __VA_ARGS__)
 #define svr_warn(...)  SVR_LOG(SVR_WARN, __VA_ARGS__)
 #define svr_err(...)   SVR_LOG(SVR_ERR, __VA_ARGS__)
 
-/* A format may have %m, which -Wpedantic does not know. */
+/* __extension__: -Wpedantic does not know %m. */
 #define SVR_LOG(level, ...)                                                    \
     (__extension__(                                                            \
         (level) >= __atomic_load_n(&svr_log_lowest, __ATOMIC_RELAXED)          \
@@ -50,7 +49,7 @@ void svr_log(enum svr_level level, const char *file, int line,
 /* ---- Errors ----------------------------------------------------------- */
 
 /* What a hook or callback returns. SVR_FAILED comes from svr_fail, or from a
- * function below that says "as svr_fail". */
+ * function whose description has "as svr_fail". */
 enum { SVR_OK = 0, SVR_FAILED = -1 };
 
 /* What on_except returns. */
@@ -66,8 +65,8 @@ struct svr_error {
     const char *backtrace; /* "inner < outer < ..." */
 };
 
-/* svr_fail makes a failure: `return svr_fail("open %s: %m", path);`. The
- * runtime hands it to on_except. Loop thread only. Returns SVR_FAILED. */
+/* svr_fail records a failure: `return svr_fail("open %s: %m", path);`. The
+ * server passes it to on_except. Loop thread. Returns SVR_FAILED. */
 #define svr_fail(...)                                                          \
     (__extension__ svr_fail_at(__FILE__, __LINE__, __func__, __VA_ARGS__))
 int svr_fail_at(const char *file, int line, const char *function,
@@ -75,12 +74,12 @@ int svr_fail_at(const char *file, int line, const char *function,
 
 /* ---- Callbacks -------------------------------------------------------- */
 
-/* A callback runs on the loop thread, as all hooks do, one at a time, so that
- * it needs no lock. Returns SVR_OK or svr_fail(...). */
+/* Callbacks run on the loop thread, as hooks do, one at a time, so they need no
+ * lock. They return SVR_OK or svr_fail(...). */
 typedef int svr_call(void *arg);
 
-/* Each callback stands once in the handler's table, with its name: a reload
- * binds timers and posts to the new code by that name. */
+/* The handler's table lists each callback once, with its name, by which a
+ * reload finds it in the new code. */
 struct svr_callback {
     const char *name;
     svr_call *call;
@@ -94,23 +93,21 @@ struct svr_callback {
 #define SVR_CALL(function)                                                     \
     { #function, function }
 
-/* svr_post hands a call into the loop; the one function here, with the log,
- * that any thread may call. `arg` stays yours until the call. Returns 0, or -1
- * when `call` is not in the table or memory is short. After one that failed
- * the next posts wait for a while, in their order, up to a second when all
- * fail. Posts still waiting at close run before on_close. */
+/* svr_post has the loop thread call `call(arg)`. Any thread may use it. Returns
+ * 0, or -1 if `call` is not in the table or memory is short. When a posted call
+ * fails, the next ones wait, in their order: 10 ms, doubling to 1 s while they
+ * fail. Posts that still wait at a close run before on_close. */
 int svr_post(svr_call *call, void *arg);
 
 /* When a timer is due: one of `every`, `at` and `next`.
  *   {.every = 2.5, .runs = 3}   each 2.5 seconds, on absolute deadlines; 3
- *                               times, 0 = no end
+ *                               times, 0 = no limit
  *   {.at = 'D'}                 at the first instant of each local day; 'H' and
- *                               'M': at each full hour or minute. Follows the
- *                               zone and a clock that is set
- *   {.next = my_next}           my_next(arg), a callback of the table, tells at
- *                               the start and after each tick in how many
- *                               milliseconds the next is due; a failure ends
- *                               the timer
+ *                               'M': at each full hour or minute. It follows
+ *                               the zone, and the clock when it is set
+ *   {.next = my_next}           my_next(arg), a callback of the table, is
+ * called at the start and after each tick, and returns the milliseconds until
+ * the next one; a failure ends the timer
  */
 struct svr_when {
     double every;
@@ -119,59 +116,58 @@ struct svr_when {
     svr_call *next;
 };
 
-/* svr_add_timer calls `call(arg)` when it is due, rounded up to a multiple of
- * svr.timer.min_span. Ticks that a busy loop missed are skipped and told. A
- * timer whose call keeps failing waits longer and longer, up to a second. Loop
- * thread only; inside any callback too. Returns 0, or SVR_FAILED, as svr_fail,
- * when the key exists (the old timer goes on), is empty, over 47 bytes or
- * begins with "svr.", when `call` is not in the table or `when` makes no sense;
- * the reason is logged too. */
+/* svr_add_timer calls `call(arg)` when the timer is due, rounded up to a
+ * multiple of svr.timer.min_span. Ticks that a busy loop missed are skipped and
+ * logged. While its call fails, a timer waits longer each time, up to 1 s. Loop
+ * thread, also in a callback. Returns 0, or SVR_FAILED, as svr_fail, with the
+ * reason logged: the key exists (the old timer stays in force), is empty, has
+ * more than 47 bytes or begins with "svr."; `call` is not in the table; `when`
+ * is not valid. */
 int svr_add_timer(const char *key, svr_call *call, void *arg,
                   struct svr_when when);
 
-/* svr_remove_timer ends a timer. Returns 0, or SVR_FAILED, as
- * svr_fail, for an unknown key. */
+/* svr_remove_timer removes a timer. Returns 0, or SVR_FAILED, as svr_fail, for
+ * an unknown key. */
 int svr_remove_timer(const char *key);
 
 /* ---- Descriptors ------------------------------------------------------ */
 
 enum { SVR_READ = 1, SVR_WRITE = 2 };
 
-/* svr_watch calls `call(arg)` whenever `fd` is ready for one of `events`, or
- * has hung up; level-triggered, as epoll(7) has it. Again for the same fd: it
- * changes what is watched. The fd stays yours and should not block; unwatch it
- * before you close it. A reload binds the callback to the new code by its name,
- * and is rejected when that is gone. A call that
- * keeps failing is not made for a while, up to a second. Loop thread. Returns
- * 0, or SVR_FAILED, as svr_fail, with the reason logged too: `call` is not in
- * the table, `events` or `fd` make no sense. */
+/* svr_watch calls `call(arg)` while `fd` is ready for one of `events`, or has
+ * hung up (level-triggered, see epoll(7)). Another call for the same fd changes
+ * what is watched. The fd stays yours and should not block; unwatch it before
+ * you close it. A reload finds the callback in the new code by its name, and is
+ * rejected if it is gone. While its call fails, a watch waits longer each time,
+ * up to 1 s. Loop thread. Returns 0, or SVR_FAILED, as svr_fail, with the
+ * reason logged: `call` is not in the table; `events` or `fd` is not valid. */
 int svr_watch(int fd, int events, svr_call *call, void *arg);
 
-/* svr_unwatch ends it. Loop thread. Returns 0, or SVR_FAILED, as svr_fail, when
- * it was not watched. */
+/* svr_unwatch ends a watch. Loop thread. Returns 0, or SVR_FAILED, as svr_fail,
+ * if the descriptor was not watched. */
 int svr_unwatch(int fd);
 
-/* svr_ready is what the descriptor whose callback runs is ready for; a hang-up
- * or an error is both. Loop thread. */
+/* svr_ready is what the descriptor of the present callback is ready for; a
+ * hang-up or an error counts as both. Loop thread. */
 int svr_ready(void);
 
-/* svr_listen opens a listening socket: "127.0.0.1:7411", "[::1]:7411", ":7411"
- * (all addresses, IPv6 and IPv4) or a path, with a slash, for a unix socket.
- * One that systemd handed over for this address (LISTEN_FDS) is taken instead.
- * It does not block, and is closed in children. Returns the descriptor, which
- * is yours (keep it in the state), or SVR_FAILED, as svr_fail. Loop thread. The
- * part `listen` has it. */
+/* svr_listen returns a listening socket for "127.0.0.1:7411", "[::1]:7411",
+ * ":7411" (all addresses, IPv6 and IPv4) or a path with a slash (a unix
+ * socket). An inherited one for this address (LISTEN_FDS) is used if there is
+ * one. It does not block, and is closed in children. The descriptor is yours:
+ * keep it in the state. SVR_FAILED, as svr_fail. Loop thread. Needs the part
+ * `listen`. */
 int svr_listen(const char *address);
 
 /* ---- State, configuration, life --------------------------------------- */
 
-/* svr_state is your state: `state_size` bytes, zeroed at the start, at the
- * same address for as long as the server runs, reloads and migrations
- * included. Loop thread. NULL when state_size is 0. */
+/* svr_state is your state: `state_size` bytes, zeroed at the start, at the same
+ * address for the whole life of the server, reloads and migrations included.
+ * NULL when state_size is 0. Loop thread. */
 void *svr_state(void);
 
-/* svr_conf is the configuration in force, as derived in svr_conf.h. Valid until
- * the next reload. Loop thread. */
+/* svr_conf is the configuration in force; its fields are those of svr_conf.h.
+ * Valid until the next reload. Loop thread. */
 struct svr_conf;
 const struct svr_conf *svr_conf(void);
 
@@ -179,19 +175,19 @@ const struct svr_conf *svr_conf(void);
  * Returns 0; -1 for another code. Any thread. */
 int svr_close(int exit_code);
 
-/* svr_running_report says "I live" to the watchdog. The loop reports by itself
- * after each turn; with svr.timer.run_status_check_by = report only these calls
- * count. Any thread. */
+/* svr_running_report reports to the watchdog that the server is alive. The loop
+ * does it after each turn; with svr.timer.run_status_check_by = report only
+ * these calls count. Any thread. */
 void svr_running_report(void);
 
-/* svr_pin keeps the code that is live now mapped for ever, for a library that
- * keeps pointers into it, or a thread that runs in it. Loop thread. */
+/* svr_pin keeps the code that is live now mapped permanently, for a library
+ * that keeps pointers into it, or a thread that runs in it. Loop thread. */
 void svr_pin(void);
 
 /* ---- The handler: your code as the server sees it ---------------------- */
 
-/* One key of svr_conf. svr_conf.h makes a table of them; a row's offset is its
- * field's place in struct svr_conf, `value` the value it had at make. */
+/* One key of svr_conf. svr_conf.h has a table of them; `offset` is the place of
+ * its field in struct svr_conf, `value` its value at make. */
 enum svr_type { SVR_BOOL, SVR_INT, SVR_DOUBLE, SVR_STRING };
 struct svr_key {
     const char *key;
@@ -204,38 +200,38 @@ struct svr_key {
     const char *words; /* "noun: WORD WORD ...", the words allowed */
 };
 
-/* The hooks; one left out does nothing. Each returns SVR_OK or svr_fail(...).
- */
+/* The hooks; one that is left out does nothing. Each returns SVR_OK or
+ * svr_fail(...). */
 struct svr_handler {
     unsigned long abi;
     size_t conf_size;
     const struct svr_key *keys;
 
     int (*on_start)(void);  /* once, before the first run */
-    int (*on_reload)(void); /* in the new code, with the new configuration;
-                               a failure rejects the reload, and the runtime
-                               puts back the state's bytes and the timers */
+    int (*on_reload)(void); /* in the new code, with the new configuration; if
+                               it fails, the reload is rejected, and the state's
+                               bytes, the timers and the watches are restored */
     int (*on_close)(void);  /* once, before the end */
-    /* Says after a failure: SVR_GO_ON or SVR_CLOSE. */
+    /* after a failure: returns SVR_GO_ON or SVR_CLOSE */
     int (*on_except)(const struct svr_error *error);
-    /* Writes a line about the work done, at most `size` bytes with the NUL. */
+    /* writes a line for the summary, at most `size` bytes with the NUL */
     int (*get_summary)(char *text, size_t size);
-    /* Does one piece of work. Returns the milliseconds until it is wanted
-     * again, 0 = at once. */
+    /* does one piece of work; returns the milliseconds until its next call,
+     * 0 = at once */
     int (*run)(void);
 
     size_t state_size;
     int state_version;
-    /* Fills `state` (zeroed, of the new size) from `old`, a copy of a state of
-     * version `from` and its size. Frees and moves nothing that the old state
-     * reaches: the reload may still be rejected. */
+    /* fills `state` (zeroed, of the new size) from `old`, a copy of a state of
+     * version `from`; must not free or move anything that the old state points
+     * to, since the reload may still be rejected */
     int (*migrate)(int from, const void *old, void *state);
     const struct svr_callback *callbacks;
 };
 
 extern const struct svr_handler svr_handler;
 
-/* SVR_HANDLER(.run = run, ...); stands once, in my_server.c, after svr_conf.h.
+/* Write SVR_HANDLER(.run = run, ...); once, in a file that includes svr_conf.h.
  */
 #define SVR_HANDLER(...)                                                       \
     static const struct svr_key svr_keys_[] = {SVR_CONF_KEYS{.key = NULL}};    \

@@ -1,5 +1,5 @@
 /* syslogger: lines to the system's log, from a thread that may wait for it.
- * syslog(3) blocks for as long as the daemon stalls, and tells no loss; so only
+ * syslog(3) blocks while the daemon stalls, and reports no loss; so only
  * the writer calls it, behind a bounded queue, and looks first whether anybody
  * listens. */
 #define _GNU_SOURCE
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "syslogger.h"
-#include "thread.h"
+#include "signals.h"
 #include <syslog.h>
 
 struct item {
@@ -49,7 +49,7 @@ reach(void) {
 }
 
 static struct item *
-take(void) {
+take_item(void) {
     pthread_mutex_lock(&queue.lock);
     while (!queue.first)
         pthread_cond_wait(&queue.filled, &queue.lock);
@@ -62,12 +62,12 @@ take(void) {
 }
 
 static void *
-work(void *unused) {
+write_items(void *unused) {
     (void)unused;
     openlog(ident, LOG_NDELAY, LOG_LOCAL3);
     tell(reach(), 0, 0);
     for (;;) {
-        struct item *item = take();
+        struct item *item = take_item();
         int error = reach();
         if (!error)
             syslog(item->priority, "%s", item->line);
@@ -84,12 +84,12 @@ work(void *unused) {
 
 void
 syslogger_start(const char *name,
-                void (*told)(int error, unsigned lines, unsigned waiting)) {
+                void (*report)(int error, unsigned lines, unsigned waiting)) {
     if (ident)
         return;
     ident = name;
-    tell = told;
-    int error = thread_start(NULL, work);
+    tell = report;
+    int error = signals_thread(NULL, write_items, NULL);
     if (error)
         tell(error, 0, 0);
 }

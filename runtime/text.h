@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* text_utf8 returns the number of bytes of the UTF-8 character at `text`, 1 to
  * 4, or 0 if there is no valid one (RFC 3629). */
@@ -19,5 +20,13 @@ text_format(char *text, size_t size, const char *format, va_list args);
  * or \xNN. A text that does not fit in `size` bytes, with the NUL, is cut
  * between two characters. Returns the length of the line. Any thread. */
 size_t text_line(char *line, size_t size, const char *text);
+
+/* text_json writes `text` as a JSON string, in quotes, to `to`, at most `room`
+ * bytes (2 or more) and no NUL; what does not fit is left out, never half a
+ * character. Control bytes are escaped; what is not UTF-8 becomes U+FFFD.
+ * Returns the length. text_json_print writes the same to a stream, at most 8 kB
+ * of it. */
+size_t text_json(char *to, size_t room, const char *text);
+void text_json_print(FILE *out, const char *text);
 
 #endif

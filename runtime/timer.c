@@ -1,4 +1,5 @@
-/* timer: who is due, and when is the next. Data alone: it calls nobody. */
+/* timer: which timer is due, and when is the next one. Only data: it calls
+ * nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +78,7 @@ sift(uint32_t i, struct slot slot) {
 /* When a timer is looked at: the user's at a multiple of the span, the server's
  * own at its deadline. */
 static int64_t
-look_at(const struct timer *timer) {
+wake_at(const struct timer *timer) {
     return timer->own ? timer->due : (timer->due + span - 1) / span * span;
 }
 
@@ -88,7 +89,7 @@ order_all(void) {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t timer = heap()[i].timer;
         all->count = i + 1;
-        sift(i, (struct slot){look_at(&all->pool[timer]), timer});
+        sift(i, (struct slot){wake_at(&all->pool[timer]), timer});
     }
 }
 
@@ -100,9 +101,9 @@ timers_span(double seconds) {
 
 /* ---- Add and remove --------------------------------------------------- */
 
-/* Doubles the room; the chains are made anew. */
+/* Doubles the capacity; the chains are built again. */
 static int
-grow(void) {
+grow_timers(void) {
     uint32_t size = all ? all->size * 2 : 8, count = all ? all->count : 0;
     struct timers *more = calloc(1, bytes(size)), *old = all;
     if (!more)
@@ -130,7 +131,7 @@ grow(void) {
 
 /* Finds the link that leads to a key's timer, or to nothing. */
 static uint32_t *
-find(const char *key) {
+find_timer(const char *key) {
     uint32_t *link = chain(key);
     while (*link != (uint32_t)NONE && strcmp(all->pool[*link].key, key) != 0)
         link = &all->pool[*link].chain;
@@ -146,14 +147,14 @@ wall_due(const struct timer *timer, struct timers_now now) {
 
 int
 timers_open(void) {
-    return all ? 0 : grow();
+    return all ? 0 : grow_timers();
 }
 
 int
 timers_add(const struct timer *timer, struct timers_now now) {
-    if ((!all || all->count == all->size) && grow() < 0)
+    if ((!all || all->count == all->size) && grow_timers() < 0)
         return -1;
-    uint32_t *link = find(timer->key), i = all->free;
+    uint32_t *link = find_timer(timer->key), i = all->free;
     if (*link != (uint32_t)NONE)
         return -1;
     struct timer *new = &all->pool[i];
@@ -167,19 +168,19 @@ timers_add(const struct timer *timer, struct timers_now now) {
         new->due = now.mono + new->every;
     *link = i;
     all->count++;
-    sift(all->count - 1, (struct slot){look_at(new), i});
+    sift(all->count - 1, (struct slot){wake_at(new), i});
     return 0;
 }
 
 const struct timer *
 timers_find(const char *key) {
-    uint32_t *link = all ? find(key) : NULL;
+    uint32_t *link = all ? find_timer(key) : NULL;
     return link && *link != (uint32_t)NONE ? &all->pool[*link] : NULL;
 }
 
 int
 timers_remove(const char *key) {
-    uint32_t *link = all ? find(key) : NULL;
+    uint32_t *link = all ? find_timer(key) : NULL;
     if (!link || *link == (uint32_t)NONE)
         return -1;
     uint32_t i = *link;
@@ -236,7 +237,7 @@ timers_due(struct timers_now now, struct timer *tick) {
         else if (!timer->at)
             timer->due = INT64_MAX / 2;
         *tick = *timer;
-        sift(0, (struct slot){look_at(timer), i});
+        sift(0, (struct slot){wake_at(timer), i});
         if (!early && timer->runs > 0 && --timer->runs == 0)
             timers_remove(timer->key);
     }
@@ -245,18 +246,18 @@ timers_due(struct timers_now now, struct timer *tick) {
 
 void
 timers_delay(const char *key, int64_t due) {
-    uint32_t *link = all ? find(key) : NULL;
+    uint32_t *link = all ? find_timer(key) : NULL;
     if (!link || *link == (uint32_t)NONE)
         return;
     struct timer *timer = &all->pool[*link];
     timer->due = due;
-    if (timer->next != TIMER_NO_NEXT)
-        sift(timer->place, (struct slot){look_at(timer), *link});
+    if (timer->next)
+        sift(timer->place, (struct slot){wake_at(timer), *link});
 }
 
 void
 timers_pause(const char *key, int64_t pause, int64_t now) {
-    uint32_t *link = all ? find(key) : NULL;
+    uint32_t *link = all ? find_timer(key) : NULL;
     if (!link || *link == (uint32_t)NONE)
         return;
     struct timer *timer = &all->pool[*link];
@@ -267,7 +268,7 @@ timers_pause(const char *key, int64_t pause, int64_t now) {
     timer->due += timer->every
                       ? (late - 1) / timer->every * timer->every + timer->every
                       : late;
-    sift(timer->place, (struct slot){look_at(timer), *link});
+    sift(timer->place, (struct slot){wake_at(timer), *link});
 }
 
 void

@@ -1,4 +1,5 @@
-/* timer: who is due, and when is the next. Data alone: it calls nobody. */
+/* timer: which timer is due, and when is the next one. Only data: it calls
+ * nothing. */
 #ifndef TIMER_H
 #define TIMER_H
 
@@ -6,44 +7,44 @@
 
 enum { TIMER_KEY_SIZE = 48 };
 
-/* What the clocks show, in nanoseconds: the one that only goes on, and the one
- * that people set. */
+/* The clocks, in nanoseconds: the monotonic one and the wall clock. */
 struct timers_now {
     int64_t mono, wall;
 };
 
-/* A timer. `call` and `next` are indices of the handler's table; one with
- * `own` is the server's or a part's. */
-enum { TIMER_UNBOUND = -1, TIMER_NO_NEXT = -1 };
+/* A timer. One with `own` is the server's or a part's. */
 struct timer {
     char key[TIMER_KEY_SIZE];
     svr_call *own;
-    int call;
-    int next; /* who tells when it is due, TIMER_NO_NEXT: the timer itself */
-    char at;  /* D, H, M or 0 */
+    const char *call; /* the callback's name */
+    const char *next; /* of the callback that decides when it is due; or NULL */
+    char at;          /* D, H, M or 0 */
     void *arg;
-    int64_t every;   /* nanoseconds; 0 when the time comes from elsewhere */
-    int64_t runs;    /* how many are left, 0 = no end */
+    int64_t every;   /* the period in nanoseconds; 0 = it has none */
+    int64_t runs;    /* how many are left; 0 = no limit */
     int64_t last;    /* of D, H, M: the wall clock at the last tick, seconds */
     int64_t due;     /* the exact deadline, monotonic nanoseconds */
-    int64_t skipped; /* ticks that the last one came too late for */
-    int64_t pause;   /* how long it rests since it fails, nanoseconds */
+    int64_t skipped; /* ticks that were missed before the last one */
+    int64_t pause;   /* how long it rests after a failure, nanoseconds */
     uint32_t place;  /* in the heap */
     uint32_t chain;  /* the next in its hash chain, or in the free list */
 };
 
-/* All timers; holds indices alone, so that a copy of the bytes is a copy. */
+/* All timers; holds only indices, so that a copy of the bytes is a copy. */
 struct timers;
 
-/* timers_span sets the multiple to which deadlines are rounded up; those of
- * timers with `own` are not. */
+/* timers_span sets the seconds to a multiple of which deadlines are rounded up,
+ * except those of timers with `own`. */
 void timers_span(double seconds);
 
-/* timers_open makes room for the first timers. -1: no memory. */
+/* timers_open allocates the first timers. Returns 0, or -1 when memory is
+ * short.
+ */
 int timers_open(void);
 
-/* timers_add takes the timer's key, call, next, at, arg, every and runs; with
- * `next`, `due` too. Returns 0; -1 when the key exists or memory is short. */
+/* timers_add adds a timer with this key, call, next, at, arg, every and runs;
+ * with `next`, also `due`. Returns 0, or -1 when the key exists or memory is
+ * short. */
 int timers_add(const struct timer *timer, struct timers_now now);
 /* timers_find is the timer with a key, or NULL. */
 const struct timer *timers_find(const char *key);
@@ -51,27 +52,28 @@ const struct timer *timers_find(const char *key);
 int timers_remove(const char *key);
 /* timers_delay sets the deadline of a timer that has a `next`. */
 void timers_delay(const char *key, int64_t due);
-/* timers_pause notes how long a timer rests, and lets it rest from `now` on; a
+/* timers_pause lets a timer rest for `pause` nanoseconds from `now` on; a
  * period keeps its phase. */
 void timers_pause(const char *key, int64_t pause, int64_t now);
 
-/* timers_due takes the next timer whose deadline has come into `tick` and sets
- * its next deadline, or ends it after its last run. */
+/* timers_due copies the next timer that is due to `tick`, and sets its next
+ * deadline, or removes it after its last run. Returns false if none is due. */
 bool timers_due(struct timers_now now, struct timer *tick);
-/* timers_next is the first deadline, rounded up; INT64_MAX when there is none.
+/* timers_next is the first deadline, rounded up; INT64_MAX if there is no
+ * timer.
  */
 int64_t timers_next(void);
-/* timers_set_clock finds the deadlines by the wall clock anew. */
+/* timers_set_clock computes the deadlines by the wall clock again. */
 void timers_set_clock(struct timers_now now);
 
-/* timers_at walks all timers, in no order: NULL ends. */
+/* timers_at returns timer number `i`, in no order; NULL = past the last one. */
 struct timer *timers_at(uint32_t i);
-/* timers_first lists those that are due first, `most` at most, in their order.
- * Returns how many; `total` gets the number of all. */
+/* timers_first lists at most `most` timers, those that are due first, in order.
+ * Returns how many; `total` is the number of all timers. */
 int timers_first(struct timer *first[], int most, uint32_t *total);
 
-/* timers_save returns a copy of all, NULL when memory is short; timers_restore
- * puts it back; free(3) forgets it. */
+/* timers_save returns a copy of all timers, or NULL when memory is short.
+ * timers_restore puts it in force again; or free it with free(3). */
 struct timers *timers_save(void);
 void timers_restore(struct timers *saved);
 

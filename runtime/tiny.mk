@@ -7,6 +7,8 @@
 #   make install prefix=/opt/NAME user=NAME    the folder without sources, ready
 #                 to run; the user of the systemd unit owns run/ and log/ there
 #   make clean
+#
+# make prints one short line a file; V=1 prints the whole commands.
 
 CFLAGS ?= -O2 -g
 CXXFLAGS ?= $(CFLAGS)
@@ -57,6 +59,11 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 
+# One short line a file: $(call QUIET,WORD,FILE)COMMAND; none under make -s.
+SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+QUIET = $(if $(V),,@$(if $(SILENT),,printf '  %-4s %s\n' $(1) '$(2)';))
+AT = $(if $(V),,@)
+
 .PHONY: all unlocked debug release check install clean compiler
 
 # One make at a time: two would take each other's files for their own.
@@ -101,14 +108,27 @@ endif
 
 # A link goes to a temporary name first: nobody ever sees half a file.
 build/$(NAME): $(SERVER_OBJECTS)
-	$(CC) $(CFLAGS) $(MODE_FLAGS) -pthread -rdynamic $(LEAN) -o $@.new \
-		$(SERVER_OBJECTS) -ldl $(PART_LIBS)
-	mv -f $@.new $@
+	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(MODE_FLAGS) -pthread -rdynamic \
+		$(LEAN) -o $@.new $(SERVER_OBJECTS) -ldl $(PART_LIBS)
+	$(AT)mv -f $@.new $@
+
+LINK_HANDLER = $(LINK) $(CFLAGS) $(MODE_FLAGS) -pthread -shared $(LEAN) \
+	$(LDFLAGS) -o $@.new $(HANDLER_OBJECTS)
+
+# Each reload resets static variables: handler.so lists them, for a warning.
+NM = $(shell $(CC) -print-prog-name=nm)
+LIST_STATICS = $(NM) -f sysv $@.new 2>/dev/null | awk -F"|" \
+	'$$4 ~ /OBJECT/ && $$7 ~ /^\.(data|bss)/ && $$7 !~ /\.rel\.ro/ && \
+	$$1 !~ /^(_|completed\.0)/ { gsub(" ", "", $$1); printf s $$1; s = ", " }'
 
 build/handler.so: $(HANDLER_OBJECTS)
-	$(LINK) $(CFLAGS) $(MODE_FLAGS) -pthread -shared $(LEAN) $(LDFLAGS) \
-		-o $@.new $(HANDLER_OBJECTS) $(LDLIBS)
-	mv -f $@.new $@
+	$(call QUIET,LINK,$@)$(LINK_HANDLER) $(LDLIBS)
+	@statics=$$($(LIST_STATICS)); test -z "$$statics" || { \
+		printf 'extern const char svr_statics[]; __attribute__((%s))%s"%s";\n' \
+			'visibility("default")' 'const char svr_statics[]=' "$$statics" | \
+			$(CC) $(ALL_CFLAGS) -xc -c -o build/statics.o -; \
+		$(LINK_HANDLER) build/statics.o $(LDLIBS); }
+	$(AT)mv -f $@.new $@
 
 # The C library's macros, of which no field may have the name.
 HEADERS = assert complex ctype errno fcntl fenv float inttypes limits locale math \
@@ -120,11 +140,11 @@ MACROS = printf '\043include <%s.h>\n' $(HEADERS) | \
 # The server itself reads svr_conf for the compiler, with the parser that it
 # uses at run time.
 svr_conf.h: svr_conf $(TINY) | $(DERIVER)
-	@$(MACROS) | $(DERIVER) --derive - > $@.new || { rm -f $@.new; exit 1; }
-	if cmp -s $@.new $@; then rm -f $@.new; touch $@; else mv -f $@.new $@; fi
+	$(call QUIET,CONF,$@)$(MACROS) | $(DERIVER) --derive - > $@.new || { rm -f $@.new; exit 1; }
+	$(AT)if cmp -s $@.new $@; then rm -f $@.new; touch $@; else mv -f $@.new $@; fi
 
 build/derive: $(TINY)
-	$(CC_FOR_BUILD) -std=c11 -Iruntime -Iparts -DSVR_ABI=$(ABI)UL -pthread \
+	$(call QUIET,CC,$@)$(CC_FOR_BUILD) -std=c11 -Iruntime -Iparts -DSVR_ABI=$(ABI)UL -pthread \
 		-DSVR_PROJECT='"$(NAME)"' -rdynamic -o $@ $(TINY) -ldl $(PART_LIBS)
 
 $(SERVER_OBJECTS): ALL_CFLAGS += -DSVR_PROJECT='"$(NAME)"'
@@ -132,11 +152,11 @@ $(HANDLER_OBJECTS): svr_conf.h
 
 build/objects.d/%.o: %.c build/objects.d/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call QUIET,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 build/objects.d/%.o: %.cpp build/objects.d/flags
 	@mkdir -p $(@D)
-	$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(call QUIET,CXX,$<)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # Other flags, another compiler or another mode: all is built again.
 FLAGS := $(CC) $(ALL_CFLAGS) $(CXX) $(ALL_CXXFLAGS)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "object.h"
+#include "part.h"
 #include "trace.h"
 
 int
@@ -32,8 +32,8 @@ name_of(char *address, char *text, size_t size) {
     bool own = there.dli_fbase == here.dli_fbase;
     size_t offset = (size_t)(address - (char *)there.dli_fbase), inner = 0;
     const char *file = strrchr(there.dli_fname, '/');
-    if (object_symbol(own ? "/proc/self/exe" : there.dli_fname, offset, name,
-                      &inner))
+    if (part_symbol(own ? "/proc/self/exe" : there.dli_fname, offset, name,
+                    &inner))
         snprintf(text, size, "%s+0x%zx", name, inner);
     else if (there.dli_sname)
         snprintf(text, size, "%s+0x%zx", there.dli_sname,

@@ -18,6 +18,20 @@ says() {
     [ "$(grep -ho '<SUMMARY> [a-z]*' log/demo.console | tail -n 1)" = "<SUMMARY> $1" ]
 }
 
+@test "make prints one short line a file; V=1 prints the commands, -s nothing" {
+    make -s clean
+    run make
+    [ "$status" -eq 0 ]
+    [[ $output == *"  CC   my_util.c"* && $output == *"  LINK build/handler.so"* ]]
+    run ! grep -qvE '^  (CC|CXX|LINK|CONF) +[^ ]+$' <<<"$output"
+    echo '/* changed */' >>my_util.c
+    run make V=1
+    [[ $output == *" -c -o build/objects.d/my_util.o my_util.c"* ]]
+    echo '/* again */' >>my_util.c
+    run make -s
+    [ "$output" = "" ]
+}
+
 @test "a source that came back with its old time, and one under a clock set back, are built" {
     summary one
     build

@@ -52,7 +52,7 @@ begins_at() {
     grep -o 'begins at [0-9]*' log.txt | tail -n 1 | grep -o '[0-9]*'
 }
 
-@test "the state goes on after a close, a restart, and kill -9 from the last save" {
+@test "the state survives a close, a restart, and kill -9 from the last save" {
     counter
     run_server
     [ "$(begins_at)" -eq 0 ]
@@ -311,7 +311,7 @@ QUIT
     rm -rf "$P"
     "$TINY_NEW" -q --template http --with none,checkpoint "$P"
     cd "$P"
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     set_key http.listen "\"127.0.0.1:$port\""
     make -s >/dev/null
     for visit in 1 2 3; do

@@ -27,15 +27,15 @@ zombies() {
     pgrep -P "$inner" -r Z | wc -l
 }
 
-@test "process 1: status, reload, restart, close by TERM; children of others are buried" {
+@test "process 1: status, reload, restart, close by TERM; orphans are reaped" {
     counting_hooks
     build
     first
     wait_until 5 has_line 'demo(1)> .*turn 2'
     [ "$(inside cat run/demo.pid)" = 1 ]
-    # who leaves children behind: process 1 gets them
+    # it leaves children behind: process 1 gets them
     inside sh -c 'for i in 1 2 3; do (sleep 0.01 &) ; done'
-    wait_until 5 eval '[ "$(inside ./svr.sh status --json | grep -o "buried\": [0-9]*" | grep -o "[0-9]*")" -ge 3 ]'
+    wait_until 5 eval '[ "$(inside ./svr.sh status --json | grep -o "reaped\": [0-9]*" | grep -o "[0-9]*")" -ge 3 ]'
     [ "$(zombies)" -eq 0 ]
     run inside env SVR_BUILD=0 ./svr.sh reload
     [ "$status" -eq 0 ]
@@ -72,7 +72,7 @@ END
     wait_until 10 gone "$outer"
 }
 
-@test "the Containerfile: each of its commands works here, but for the images" {
+@test "the Containerfile: each of its commands works here, except the images" {
     file=service/Containerfile
     # the same steps, in a folder in place of /src and /opt
     grep -q '^FROM debian:.* AS build$' $file

@@ -23,7 +23,7 @@ END
     has_line 'close: delay = 10, exit_code = 254'
 }
 
-@test "E4 one that goes on: at most ten lines a second, and close works" {
+@test "E4 one that continues: at most ten lines a second, and close works" {
     hooks <<'END'
 static int run(void) { return svr_fail("always"); }
 static int on_except(const struct svr_error *error) { (void)error; return SVR_GO_ON; }
@@ -84,7 +84,7 @@ static int post(void *arg) {
 static int other(void *arg) {
     static int calls;
     (void)arg;
-    if (++calls == 1000) svr_info("other goes on");
+    if (++calls == 1000) svr_info("other continues");
     return 0;
 }
 static int on_start(void) {
@@ -112,7 +112,7 @@ END
         ms=$((($(date +%s%N) - begin) / 1000000))
         [ "$n" -le $((9 + ms / 900 + 1)) ]
     done
-    has_line '>> other goes on$'
+    has_line '>> other continues$'
     touch good
     before=$(count_lines '>> tick$')
     wait_until 5 eval '[ "$(count_lines ">> tick$")" -gt $((before + 100)) ]' # the period again

@@ -26,7 +26,7 @@ refuses() {
 @test "it makes a project and says what next" {
     run new myproj
     [ "$status" -eq 0 ]
-    [[ ${lines[0]} == "myproj: made from worker, "*" files, parts: handed kept listen metrics notify probation reaper report restart rollback rotate" ]]
+    [[ ${lines[0]} == "myproj: made from worker, "*" files, parts: inherited json kept listen metrics notify probation reaper report restart rollback rotate symbols" ]]
     [ "${lines[2]}" = "  cd myproj" ]
     [ "${lines[3]}" = "  make && ./svr.sh start" ]
     [ "${lines[4]}" = "  ./svr.sh status" ]
@@ -160,7 +160,7 @@ refuses() {
     [[ ${lines[0]} =~ ^tiny-new\ \(Tiny\)\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
     run new --list
     [ "$status" -eq 0 ]
-    [[ $output == *worker*reads*metrics*figures*notify*tells* ]]
+    [[ $output == *worker*reads*metrics*figures*notify*reports* ]]
 }
 
 @test "--dry-run lists the very files, and makes none" {
@@ -271,7 +271,7 @@ refuses() {
     [ "$(stat -c %A own)" = drwx--s--x ] # the mode that an empty folder had
 }
 
-@test "--git: a repository of its own, whatever GIT_ variables say but who commits" {
+@test "--git: a repository of its own, whatever the GIT_ variables, except author and committer" {
     git init -q outer
     cd outer
     git -c user.name=n -c user.email=a@b commit -q --allow-empty -m one
@@ -285,17 +285,17 @@ refuses() {
     [ "$(git -C demo status --porcelain)" = "" ]
 }
 
-@test "--with adds to the default parts, none,PART is that alone, --without takes away what nobody needs" {
+@test "--with adds to the default parts, none,PART is only that, --without removes what no other part needs" {
     parts() { sed 's/.*--with=//' "$1/.tiny/arguments"; }
-    usual=listen,metrics,notify,probation,reaper,report,restart,rollback,rotate
+    usual=listen,metrics,notify,probation,reaper,report,restart,rollback,rotate,symbols
     new -q --with task a
-    [ "$(parts a)" = "child,handed,kept,$usual,task" ]
+    [ "$(parts a)" = "child,inherited,json,kept,$usual,task" ]
     new -q --with none,task b
     [ "$(parts b)" = child,task ]
     new -q --without notify,rotate,restart c
-    [ "$(parts c)" = handed,kept,listen,metrics,probation,reaper,report,rollback ]
+    [ "$(parts c)" = inherited,json,kept,listen,metrics,probation,reaper,report,rollback,symbols ]
     new -q --without probation,kept d # rollback needs kept
-    [ "$(parts d)" = handed,kept,listen,metrics,notify,reaper,report,restart,rollback,rotate ]
+    [ "$(parts d)" = inherited,json,kept,listen,metrics,notify,reaper,report,restart,rollback,rotate,symbols ]
     new -q --template tcp --without listen,lines e
     [[ ,$(parts e), == *,lines,listen,* ]]
     new -q --with all --without standby-etcd f

@@ -1,9 +1,9 @@
 # The tests' vocabulary. A test works in $P, a copy of a project that was made
 # and built once for its file; its name is `demo`.
 
-SLACK=${SLACK:-5} # a machine may stall: limits are so many times longer
+SLACK=${SLACK:-5} # a machine may stall: limits are this many times longer
 
-# Runs a command with a bound on its life; bats would wait for ever.
+# Runs a command with a bound on its life; bats would wait without a limit.
 bounded() {
     timeout -k 1 "$((12 * SLACK))" "$@"
 }
@@ -222,4 +222,19 @@ start_in_dev() {
     (exec "${enter[@]}" "$@" 3>&- >/dev/null 2>&1) &
     helper=$!
     helpers+=("$helper")
+}
+
+# free_port: prints a port of 127.0.0.1 that is free; $net enters a namespace.
+free_port() {
+    ${net:-} python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# ask LINE: the answer of the line server at $port.
+# shellcheck disable=SC2154 # the port is the test's
+ask() {
+    ${net:-} python3 -c '
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
+s.sendall(sys.argv[2].encode() + b"\n")
+print(s.makefile().readline().strip())' "$port" "$1"
 }

@@ -11,7 +11,7 @@ setup_file() {
 
 # serve: a server on a free port.
 serve() {
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     set_key http.listen "\"127.0.0.1:$port\""
     set_key log.syslog false
     build
@@ -184,7 +184,7 @@ END
 @test "http.listen: a reload moves it, the connections stay; a taken address rejects it" {
     serve
     export first=$port
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     set_key http.listen "\"127.0.0.1:$port\""
     talk <<'END'
 import os

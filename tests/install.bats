@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# make install: what lies where, who may read and write it, and paths that need
+# make install: what is installed, its rights, and paths that need
 # care. The service's user is `daemon`, which every Debian has.
 
 bats_require_minimum_version 1.5.0

@@ -104,7 +104,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a full disk: the server lives, counts, and tells when it is over" {
+@test "a full disk: the server keeps running, counts, and logs when it is over" {
     [ -e /dev/full ] || skip "no /dev/full"
     set_key log.file_log '"/dev/full"'
     log_hooks
@@ -179,7 +179,7 @@ old_file() {
     bounded ./svr.sh close
 }
 
-@test "B6 a log file that is renamed or removed is made anew without a reload" {
+@test "B6 a log file that is renamed or removed is recreated without a reload" {
     log_hooks
     run_server
     wait_until 5 grep -q 'an err line' log/demo.log

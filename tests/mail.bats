@@ -38,7 +38,7 @@ END
 
 # A server that logs, at ERROR, each line of the file `say`; then it is gone.
 mailing() {
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     hooks <<'END'
 static int run(void) {
     char line[256];
@@ -114,7 +114,7 @@ mails() {
     wait_until 5 eval '[ "$(mails)" -eq 2 ]'
     n=$(grep -c 'of many' mails/1)
     [ "$n" -gt 100 ]
-    left=$(sed -n 's/^\([0-9]*\) further lines are in the log alone.*/\1/p' mails/1)
+    left=$(sed -n 's/^\([0-9]*\) further lines are only in the log.*/\1/p' mails/1)
     [ $((n + left)) -ge 1000 ]
 }
 
@@ -172,8 +172,8 @@ mails() {
     wait_until 5 eval 'pgrep -P "$server" >/dev/null'
     child=$(pgrep -P "$server")
     [ "$(json state)" = running ]
-    say 'goes on'
-    wait_line 5 'goes on'
+    say 'it works'
+    wait_line 5 'it works'
     set_key svr.close.force_close_delay 60
     SVR_BUILD=0 bounded ./svr.sh reload
     bounded ./svr.sh close
@@ -210,7 +210,7 @@ mails() {
     [ ! -e sent ]
 }
 
-@test "MIME: UTF-8, lines of 4,000 bytes and a name that is no ASCII arrive as they were" {
+@test "MIME: UTF-8, lines of 4,000 bytes and a name that is not ASCII arrive unchanged" {
     mailing
     sed -i 's/char line\[256\]/char line[9000]/' my_server.c
     set_key svr.name '"dämon-ñandú-これは名前です"'

@@ -45,10 +45,6 @@ SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .get_summary = get_sum
 END
 }
 
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 @test "a client talks on over a reload; what fails puts the watches back" {
     port=$(free_port)
     set_key my.listen "\"127.0.0.1:$port\""

@@ -16,7 +16,7 @@ one_server() {
     [ "$(json pid)" = "$server" ]
 }
 
-@test "of starts at the same moment one wins, and its console file is left alone" {
+@test "of starts at the same moment one wins, and its console file is untouched" {
     for round in 1 2 3 4 5; do
         for nth in 1 2 3; do
             ./svr.sh start >"start.$nth" 2>&1 3>&- &
@@ -89,7 +89,7 @@ END
     run setpriv --reuid=daemon --regid=daemon --clear-groups cat run/lock
     [ "$status" -ne 0 ]
     bounded ./svr.sh start
-    # svr.sh of a user who cannot know says so; that is not "not running"
+    # svr.sh of a user without the rights reports that; it is not "not running"
     run setpriv --reuid=daemon --regid=daemon --clear-groups build/demo running
     [ "$status" -eq 1 ]
     [[ $output == *"Permission denied"* ]]
@@ -146,7 +146,7 @@ END
     [[ $output == *"start failed: run/demo.pid: "* ]]
 }
 
-@test "a stopped server: status prints the last known state; nothing waits for ever" {
+@test "a stopped server: status prints the last known state; no command waits without a limit" {
     set_key svr.reload.wait 1
     set_key svr.close.force_close_delay 1
     run_server

@@ -105,21 +105,6 @@ journal() {
 }
 
 # Python on the booted system's loopback; it has none of its own.
-python_inside() {
-    bounded nsenter --target "$INIT" --net python3 -c "$1"
-}
-
-free_port() {
-    python_inside 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# say LINE: the server's answer to it.
-say() {
-    python_inside "
-import socket
-s = socket.create_connection(('127.0.0.1', $port), 60); s.sendall(b'$1\\n'); print(s.makefile().readline().strip())"
-}
-
 # The unit runs, as another process than the one at the beginning.
 runs_again() {
     local pid
@@ -205,22 +190,23 @@ drop_in() {
 
 @test "a socket unit's socket serves over reload, restart in place and kill -9" {
     inside systemctl stop demo
+    net="bounded nsenter --target $INIT --net" # for free_port and ask
     port=$(free_port)
     printf '[Socket]\nListenStream=127.0.0.1:%s\n[Install]\nWantedBy=sockets.target\n' "$port" |
         inside tee /run/systemd/system/demo.socket >/dev/null
     sed -i 's/^tcp.listen = .*/tcp.listen = "127.0.0.1:'"$port"'"/' "$conf"
     inside systemctl daemon-reload
     inside systemctl start demo.socket
-    [ "$(say 'SET k v')" = OK ] # the first client starts the server
+    [ "$(ask 'SET k v')" = OK ] # the first client starts the server
     [ "$(show ActiveState)" = active ]
     old=$(main_pid)
     inside systemctl reload demo
-    [ "$(say 'GET k')" = v ]
+    [ "$(ask 'GET k')" = v ]
     inside runuser -u daemon -- /opt/demo/svr.sh restart
-    [ "$(say COUNT)" = 0 ]
+    [ "$(ask COUNT)" = 0 ]
     [ "$(main_pid)" = "$old" ]
     inside sh -c "kill -9 $old"
-    [ "$(say COUNT)" = 0 ] # the socket waited for the next server
+    [ "$(ask COUNT)" = 0 ] # the socket waited for the next server
     wait_until 10 runs_again
     inside systemctl stop demo.socket demo
     inside rm /run/systemd/system/demo.socket

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Who may do what to whom: root, the service's user `daemon`, and another user,
+# Rights: root, the service's user `daemon`, and another user,
 # `nobody`.
 
 bats_require_minimum_version 1.5.0

@@ -25,7 +25,7 @@ applied() {
     [ "$status" -eq 0 ] || { echo "$output"; return 1; }
 }
 
-# again: the server is started anew, its log from the beginning.
+# again: the server is started again, with an empty log.
 again() {
     wait_until 10 test -s status.txt
     rm -f server.pid status.txt
@@ -95,7 +95,7 @@ fell_back='the last good code runs'
     done
 }
 
-@test "the configuration alone may be at fault; it is good again once it was mended" {
+@test "only the configuration may be bad; it is good again once it was corrected" {
     echo 'my.crash = false' >>svr_conf
     version old 'if (svr_conf()->my_crash) abort();'
     build
@@ -145,7 +145,7 @@ fell_back='the last good code runs'
     bounded ./svr.sh close
 }
 
-@test "rollback: code and configuration of before, the state goes on" {
+@test "rollback: the code and configuration before, and the present state" {
     run bounded ./svr.sh rollback
     [ "$status" -eq 3 ]
     version old 'svr_info("x %d", (int)svr_conf()->other_x);'

@@ -100,7 +100,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "children start with an empty mask and no signal ignored, whoever starts them, and how" {
+@test "children start with an empty mask and no signal ignored, however they are started" {
     hooks <<'END'
 #include <spawn.h>
 #include "timer_thread.h"

@@ -17,7 +17,7 @@ rejected() {
     [ "$status" -eq 1 ] || { echo "$output"; return 1; }
 }
 
-@test "C1 a changed run: new output, the same pid, the counter goes on" {
+@test "C1 a changed run: new output, the same pid, the counter keeps counting" {
     counting_hooks old
     build
     run_server
@@ -160,7 +160,7 @@ END
     [[ $output == *"other.x: needs an integer"* ]]
 }
 
-@test "C5 on_reload that fails: state, timers and watches as they were" {
+@test "C5 on_reload that fails: state, timers and watches are unchanged" {
     hooks <<'END'
 struct state { long turns, mark; };
 static int tick(void *arg) { (void)arg; svr_info("tick"); return 0; }
@@ -293,7 +293,7 @@ END
     run_server
     exec 5<>pipe
     wait_line 5 '>> reads'
-    sed -i 's/"reads"/"reads anew"/' my_server.c
+    sed -i 's/"reads"/"reads again"/' my_server.c
     reload
     [ "$status" -eq 4 ]
     [[ $output == pending:* ]]
@@ -302,7 +302,7 @@ END
     [[ $output == *'"stale": true'* ]]
     echo >&5
     wait_line 5 'reloaded: generation 2'
-    wait_line 5 'reads anew'
+    wait_line 5 'reads again'
     exec 5>&-
 }
 
@@ -410,7 +410,7 @@ END
     [ "$(grep -c 'turn 1$' log.txt)" -eq 1 ]
 }
 
-@test "a failing migrate leaves the state as it was" {
+@test "a failing migrate leaves the state unchanged" {
     counting_hooks
     build
     run_server

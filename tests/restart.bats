@@ -10,18 +10,12 @@ setup_file() {
 }
 
 serve() {
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     set_key tcp.listen "\"127.0.0.1:$port\""
     set_key log.syslog false
     build
     run_server
     wait_line 5 'listening on'
-}
-
-say() {
-    python3 -c "
-import socket
-s = socket.create_connection(('127.0.0.1', $port), 60); s.sendall(b'$1\\n'); print(s.makefile().readline().strip())"
 }
 
 # Nobody listens at the port any more.
@@ -36,7 +30,7 @@ descriptors() {
 
 @test "restart: a new binary, the same pid, no connection refused meanwhile" {
     serve
-    [ "$(say 'SET k v')" = OK ]
+    [ "$(ask 'SET k v')" = OK ]
     cat >hammer.py <<END
 import socket, os
 refused = served = 0
@@ -54,7 +48,7 @@ END
     timeout 300 python3 hammer.py 3>&- &
     helpers+=("$!")
     before=$(descriptors "$server")
-    sed -i 's/svr_info("svr_conf: %s = %s"/svr_info("anew %s = %s"/' runtime/world.c
+    sed -i 's/svr_info("svr_conf: %s = %s"/svr_info("changed %s = %s"/' runtime/reload.c
     for _ in 1 2 3 4 5; do
         run --separate-stderr bounded ./svr.sh restart
         [ "$status" -eq 0 ] || { echo "$output $stderr"; return 1; }
@@ -68,10 +62,10 @@ END
     [ "$served" -gt 0 ]
     alive "$server"
     [ "$(cat run/demo.pid)" = "$server" ]
-    has_line 'anew svr.name = demo'
+    has_line 'changed svr.name = demo'
     [ "$(count_lines 'then a restart')" -eq 5 ]
     [ "$(cat "/proc/$server/comm")" = demo ]
-    [ "$(say COUNT)" = 0 ] # the state is new: there is no checkpoint here
+    [ "$(ask COUNT)" = 0 ] # the state is new: there is no checkpoint here
     wait_until 5 eval '[ "$(descriptors "$server")" -le "$before" ]'
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
@@ -80,13 +74,13 @@ END
 
 @test "a binary that is refused changes nothing: garbage, cut short, a stranger, a mistake" {
     serve
-    [ "$(say 'SET k v')" = OK ]
+    [ "$(ask 'SET k v')" = OK ]
     cp build/demo good
     refused() {
         SVR_BUILD=0 run --separate-stderr bounded ./svr.sh restart
         [ "$status" -eq 1 ] || { echo "$1: $status $output $stderr"; return 1; }
         [[ $stderr == *"$2"* ]] || { echo "$1: $stderr"; return 1; }
-        [ "$(say 'GET k')" = v ]
+        [ "$(ask 'GET k')" = v ]
     }
     put() {
         cat >build/demo.new
@@ -116,12 +110,12 @@ END
     run bounded ./svr.sh restart
     [ "$status" -eq 1 ]
     [[ $output == *"does not compile; the running code keeps running"* ]]
-    [ "$(say 'GET k')" = v ]
+    [ "$(ask 'GET k')" = v ]
     [ "$(count_lines 'then a restart')" -eq 0 ]
     bounded ./svr.sh close
 }
 
-@test "a loop that does not come to its close in time: exit 1, no exec, it goes on" {
+@test "a loop that does not come to its close in time: exit 1, no exec, it keeps running" {
     hooks <<'END'
 static int turns;
 static int run(void) { svr_info("turn %d", ++turns); if (turns == 2) while (access("go", F_OK) < 0) usleep(10000); return 100; }
@@ -142,7 +136,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "on_close is called, buffered output written; a start that fails is told, exit 1" {
+@test "on_close is called, buffered output written; a start that fails is reported, exit 1" {
     hooks <<'END'
 static int on_start(void) { printf("hello\n"); return access("bad", F_OK) ? 0 : svr_fail("bad is there"); }
 static int on_close(void) { printf("bye\n"); svr_info("on_close"); return 0; }
@@ -215,10 +209,10 @@ END
 @test "an address that changed: the old one is closed by the restart; a unix socket is kept" {
     serve
     old=$port
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     set_key tcp.listen "\"127.0.0.1:$port\""
     bounded ./svr.sh restart
-    [ "$(say COUNT)" = 0 ]
+    [ "$(ask COUNT)" = 0 ]
     is_refused "$old"
     set_key tcp.listen '"run/kv"'
     bounded ./svr.sh restart
@@ -254,12 +248,12 @@ s = socket.socket(socket.AF_UNIX); s.connect('run/kv'); s.sendall(b'COUNT\n'); p
 }
 
 @test "a limit of a thousand million descriptors does not make a restart slow" {
-    printf '#include <unistd.h>\nint getdtablesize(void) { return 1 << 30; }\n' >many.c
-    "${CC:-cc}" -shared -fPIC -o many.so many.c
+    printf '#include <unistd.h>\nint getdtablesize(void) { return 1 << 30; }\n' >lots.c
+    "${CC:-cc}" -shared -fPIC -o lots.so lots.c
     counting_hooks
     build
     set_key svr.close.force_close_delay 3
-    within="env LD_PRELOAD=$PWD/many.so" run_server
+    within="env LD_PRELOAD=$PWD/lots.so" run_server
     wait_line 5 'turn 1$'
     SVR_BUILD=0 bounded ./svr.sh restart
     [ "$(cat run/demo.pid)" = "$server" ]

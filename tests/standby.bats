@@ -8,7 +8,7 @@ setup_file() {
     make_base --with none,standby,restart,notify,checkpoint
 }
 
-# Hooks that tell each hook in the file that both servers share.
+# Hooks that write each call to a file that both servers share.
 pair() {
     hooks <<'END'
 #include <fcntl.h>
@@ -52,7 +52,7 @@ of() {
     (cd "$1" && json "$2")
 }
 
-told() {
+calls_of() {
     grep -c "^$1 $2 " ../shared.txt || true
 }
 
@@ -101,13 +101,13 @@ END
     wait_until 5 grep -qs READY=1 "$other/notify.txt"
 }
 
-@test "whatever ends the master, the slave goes on within a second: close, kill -9, a hang; a restart keeps it" {
+@test "whatever ends the master, the slave takes over within a second: close, kill -9, a hang; a restart keeps it" {
     pair
     for way in close kill hang restart; do
         wait_until 5 eval '[ "$(of "$other" state 2>/dev/null)" = standby ]'
         # both folders know their places: the master in `.`
         slave=$(cat "$other/run/demo.pid")
-        before=$(told on_start "$slave")
+        before=$(calls_of on_start "$slave")
         case $way in
         close) bounded ./svr.sh close ;;
         kill) kill -9 "$(cat run/demo.pid)" ;;
@@ -128,7 +128,7 @@ END
             break
             ;;
         esac
-        wait_until 5 eval '[ "$(told on_start "$slave")" -gt "$before" ]'
+        wait_until 5 eval '[ "$(calls_of on_start "$slave")" -gt "$before" ]'
         last=$(grep -v " $slave " ../shared.txt | tail -n 1 | cut -d' ' -f3)
         first=$(grep "^on_start $slave " ../shared.txt | tail -n 1 | cut -d' ' -f3)
         [ "$way" != kill ] || echo "# after kill -9: $(awk "BEGIN { print $first - $last }") s from the last run to on_start" >&3
@@ -152,8 +152,8 @@ END
         [ "$(of "$other" state)" = standby ]
     done
     kill -CONT "$master"
-    n=$(told run "$master")
-    wait_until 5 eval '[ "$(told run "$master")" -gt "$n" ]'
+    n=$(calls_of run "$master")
+    wait_until 5 eval '[ "$(calls_of run "$master")" -gt "$n" ]'
     touch "$other/bad"
     bounded ./svr.sh close
     cd "$other"

@@ -37,11 +37,6 @@ setup_file() {
     [ "$(exit_status)" -eq 0 ]
 }
 
-# free_port: prints one.
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 # an_etcd OPTION…: a member of its own, at $endpoint.
 an_etcd() {
     command -v etcd >/dev/null && command -v etcdctl >/dev/null || skip "no etcd"
@@ -78,7 +73,7 @@ ctl() {
     cd "$P"
 }
 
-@test "TLS with a private CA and our own certificate, a user with a password: each wrong one is told why" {
+@test "TLS with a private CA and our own certificate, a user with a password: the reason is logged for each wrong one" {
     command -v openssl >/dev/null || skip "no openssl"
     openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca 2>/dev/null
     printf 'subjectAltName=IP:127.0.0.1\n' >names
@@ -96,8 +91,8 @@ ctl() {
     ctl role grant-permission tiny readwrite --prefix=true /tiny/
     ctl user grant-role tiny tiny
     ctl auth enable
-    # told LINE: the server waits, and says so.
-    told() {
+    # logs_reason LINE: the server waits, and logs the reason.
+    logs_reason() {
         rm -f log.txt
         run_server
         wait_line 10 "standby-etcd: etcd does not answer: $endpoint: .*$1"
@@ -105,9 +100,9 @@ ctl() {
         run ! grep -q ü log.txt
         bounded ./svr.sh close
     }
-    told '[Cc]ertificate'
+    logs_reason '[Cc]ertificate'
     set_key standby_etcd.ca '"ca.pem"'
-    told '.' # ours is wanted; who closes first decides what libcurl says
+    logs_reason '.' # our certificate is wanted; libcurl's words depend on which side closes first
     set_key standby_etcd.certificate '"ours.pem"'
     run bounded ./svr.sh check
     [ "$status" -eq 1 ]
@@ -119,13 +114,13 @@ ctl() {
     set_key standby_etcd.private_key '"ours.key"'
     set_key standby_etcd.user '"tiny"'
     set_key standby_etcd.password '"wrong"'
-    told 'authentication failed'
+    logs_reason 'authentication failed'
     # shellcheck disable=SC1003
     set_key standby_etcd.password '"pass\\"word\\\\ü"'
     rm -f log.txt
     run_server
     wait_line 10 'standby-etcd: master, token'
-    # a token that is no more valid is had anew
+    # a token that is no longer valid is renewed
     set_key standby_etcd.loop_wait 0.2
     bounded ./svr.sh close
     rm -f log.txt
@@ -135,7 +130,7 @@ ctl() {
     before=$(json standby-etcd.token)
     wait_until 5 eval 'ctl --user root:secret1 get /tiny/master | grep -q "pid $server"'
     [ "$(json standby-etcd.token)" = "$before" ]
-    [ "$(count_lines 'begins anew')" -eq 0 ]
+    [ "$(count_lines 'begins again')" -eq 0 ]
     [ "$(count_lines 'etcd does not answer')" -eq 0 ]
     bounded ./svr.sh close
     run ! grep -q ü log.txt

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# Start and files: acceptance A1 to A8, detaching, who may run where.
+# Start and files: acceptance A1 to A8, detaching, users and folders.
 
 bats_require_minimum_version 1.5.0
 load helper
 
-@test "A1 an untouched project starts, and works in its own folder alone" {
+@test "A1 an untouched project starts, and works only in its own folder" {
     run bounded ./svr.sh start
     [ "$status" -eq 0 ]
     [[ $output == *"started, pid "* ]]

@@ -114,7 +114,7 @@ print(int([t['next'] for t in ast.literal_eval(sys.stdin.read()) if t['name'] ==
     bounded ./svr.sh close
 }
 
-@test "of 20,000 timers the status tells the 100 that are due first, and how many there are" {
+@test "of 20,000 timers the status has the 100 that are due first, and the total" {
     hooks <<'END'
 static int tick(void *arg) { (void)arg; return 0; }
 static int on_start(void) {

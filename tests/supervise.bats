@@ -148,7 +148,7 @@ END
     finish
 }
 
-@test "a mistake in svr_conf takes the service down, once told; mended, it comes up" {
+@test "a mistake in svr_conf takes the service down, logged once; corrected, it comes up" {
     for kind in supervise runit s6; do
         set_key log.console.level WARM
         rm -f super.txt

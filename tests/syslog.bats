@@ -101,7 +101,7 @@ got_lines() {
     bounded ./svr.sh close
 }
 
-@test "B4 the daemon goes and returns: one complaint, the number lost is told" {
+@test "B4 the daemon stops and returns: one warning, and the number of lost lines" {
     own_dev
     listener
     talking_hooks
@@ -139,7 +139,7 @@ got_lines() {
     bounded ./svr.sh close
 }
 
-@test "a stalled daemon does not keep the server from closing; the rest is told" {
+@test "a stalled daemon does not keep the server from closing; the rest is counted as lost" {
     own_dev
     listener stalled
     talking_hooks

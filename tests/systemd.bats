@@ -8,16 +8,6 @@ setup_file() {
     make_base --template tcp
 }
 
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-say() {
-    python3 -c "
-import socket
-s = socket.create_connection(('127.0.0.1', $port), 60); s.sendall(b'$1\\n'); print(s.makefile().readline().strip())"
-}
-
 # A socket as systemd has one; each message is a line of notify.txt, so that a
 # newline within it is a "|".
 notify_socket() {
@@ -33,7 +23,7 @@ END
     wait_until 5 test -S notify.socket
 }
 
-told() {
+sent() {
     grep -c -- "$1" notify.txt || true
 }
 
@@ -82,7 +72,7 @@ told() {
     set_key tcp.listen '"run/kv"'
     set_key svr.timer.min_span 0.1
     within='env NOTIFY_SOCKET=notify.socket WATCHDOG_USEC=1000000' run_server
-    wait_until 5 eval '[ "$(told WATCHDOG=1)" -ge 2 ]'
+    wait_until 5 eval '[ "$(sent WATCHDOG=1)" -ge 2 ]'
     grep -qx "READY=1|MAINPID=$server|" notify.txt
     has_line 'WatchdogSec= is not above'
     bounded ./svr.sh reload
@@ -91,10 +81,10 @@ told() {
     [ "$(json notify.messages)" -ge 5 ]
     set_key log.console.level WRAN
     SVR_BUILD=0 run bounded ./svr.sh reload
-    [ "$status" -eq 1 ] # nothing began: systemd hears nothing
+    [ "$status" -eq 1 ] # nothing began: systemd is not notified
     set_key log.console.level INFO
     bounded ./svr.sh restart # the same process: a long reload
-    wait_until 5 eval '[ "$(told "READY=1|MAINPID=$server|")" -eq 2 ]'
+    wait_until 5 eval '[ "$(sent "READY=1|MAINPID=$server|")" -eq 2 ]'
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
     wait_until 5 grep -q '^STATUS=clients 0' notify.txt
@@ -108,12 +98,12 @@ told() {
     set_key tcp.listen '"run/kv"'
     set_key svr.timer.min_span 3600
     within='env NOTIFY_SOCKET=notify.socket WATCHDOG_USEC=1000000' run_server
-    wait_until 5 eval '[ "$(told WATCHDOG=1)" -ge 3 ]'
-    fed=$(told WATCHDOG=1)
+    wait_until 5 eval '[ "$(sent WATCHDOG=1)" -ge 3 ]'
+    fed=$(sent WATCHDOG=1)
     export SVR_BUILD=0
     reload_and_look() {
         bounded ./svr.sh reload >/dev/null
-        [ "$(told WATCHDOG=1)" -ge $((fed + 3)) ]
+        [ "$(sent WATCHDOG=1)" -ge $((fed + 3)) ]
     }
     wait_until 10 reload_and_look
     bounded ./svr.sh close
@@ -128,16 +118,16 @@ END
     build
     notify_socket
     within='env NOTIFY_SOCKET=notify.socket WATCHDOG_USEC=400000' run_server
-    wait_until 5 eval '[ "$(told WATCHDOG=1)" -ge 3 ]'
+    wait_until 5 eval '[ "$(sent WATCHDOG=1)" -ge 3 ]'
     touch hang
     wait_until 5 eval '[ "$(json stale 2>/dev/null)" = True ]'
-    fed=$(told WATCHDOG=1)
+    fed=$(sent WATCHDOG=1)
     for _ in 1 2 3 4; do # each takes 0.3 s: thrice its span in all
         [ "$(json stale)" = True ]
-        [ "$(told WATCHDOG=1)" -eq "$fed" ]
+        [ "$(sent WATCHDOG=1)" -eq "$fed" ]
     done
     rm hang
-    wait_until 5 eval '[ "$(told WATCHDOG=1)" -gt "$fed" ]'
+    wait_until 5 eval '[ "$(sent WATCHDOG=1)" -gt "$fed" ]'
     bounded ./svr.sh close
     exit_status
     rm server.pid status.txt
@@ -145,7 +135,7 @@ END
     within='env NOTIFY_SOCKET=notify.socket WATCHDOG_USEC=400000 WATCHDOG_PID=1' run_server
     wait_until 5 grep -q READY=1 notify.txt
     wait_until 5 eval '[ "$(json turns)" -gt 60 ]' # 20 ms each, thrice its span
-    [ "$(told WATCHDOG=1)" -eq 0 ]
+    [ "$(sent WATCHDOG=1)" -eq 0 ]
     bounded ./svr.sh close
 }
 
@@ -158,16 +148,16 @@ END
     activator=$!
     helpers+=("$activator")
     wait_until 5 has_line 'Listening on'
-    [ "$(say 'SET k v')" = OK ] # the first client starts the server
+    [ "$(ask 'SET k v')" = OK ] # the first client starts the server
     server=$(cat run/demo.pid)
     [ "$server" = "$activator" ]
     inode() { readlink "/proc/$server/fd/"* | grep -c "socket:\[$1\]"; }
     listens=$(awk -v port="$(printf ':%04X' "$port")" '$2 ~ port && $4 == "0A" { print $10 }' /proc/net/tcp)
     [ "$(inode "$listens")" -ge 1 ]
     bounded ./svr.sh reload
-    [ "$(say 'GET k')" = v ]
+    [ "$(ask 'GET k')" = v ]
     bounded ./svr.sh restart
-    [ "$(say COUNT)" = 0 ]
+    [ "$(ask COUNT)" = 0 ]
     [ "$(awk -v port="$(printf ':%04X' "$port")" '$2 ~ port && $4 == "0A" { print $10 }' /proc/net/tcp)" = "$listens" ]
     bounded ./svr.sh close
     wait_until 10 gone "$server"

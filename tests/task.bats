@@ -69,7 +69,7 @@ no_children() {
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "what hangs and ignores TERM is ended at its limit, with all that it forked; the loop goes on meanwhile" {
+@test "what hangs and ignores TERM is ended at its limit, with all that it forked; the loop keeps running" {
     tasking '
         svr_task("hangs", hangs, NULL, (struct svr_task){.done = done, .limit = 0.5});
         svr_task("forks", forks, NULL, (struct svr_task){.done = done});'
@@ -119,7 +119,7 @@ no_children() {
     bounded ./svr.sh close
 }
 
-@test "a reload in the middle: what runs goes on, and the new code hears; a cancelled one is not heard" {
+@test "a reload in the middle: the task continues, and the new code gets its result; a cancelled one gives none" {
     body='
         svr_task("waits", waits, "go", (struct svr_task){.done = done, .limit = 60});
         svr_task("cancelled", hangs, NULL, (struct svr_task){.done = done, .limit = 60});'

@@ -9,7 +9,7 @@ setup_file() {
 
 # serve: a server on a free port.
 serve() {
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(free_port)
     set_key tcp.listen "\"127.0.0.1:$port\""
     set_key log.syslog false
     build
@@ -72,7 +72,7 @@ END
     has_line '<SUMMARY> clients 0, keys 5002, commands '
 }
 
-@test "a line too long, too many clients, an idle one: each is told or dropped" {
+@test "a line too long, too many clients, an idle one: each gets an error or is dropped" {
     set_key tcp.max_clients 3
     set_key tcp.idle 1.5
     set_key svr.timer.min_span 0.1
@@ -94,7 +94,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "who does not read its answers is not read from, and disturbs nobody" {
+@test "a client that does not read its answers is not read from, and disturbs no other" {
     serve
     talk <<'END'
 c, other = connect(), connect()
@@ -160,7 +160,7 @@ END
 @test "a reload moves the listening socket; an address in use rejects it" {
     serve
     old=$port
-    taken=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    taken=$(free_port)
     python3 -c "
 import socket, time
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $taken)); s.listen(); open('taken', 'w').write('x'); time.sleep(600)" 3>&- &
@@ -190,7 +190,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "descriptors run out: said, nobody is lost, and it goes on when some are free" {
+@test "descriptors run out: it is logged, no client is lost, and new ones are accepted when some are free" {
     command -v prlimit >/dev/null || skip "no prlimit"
     within='prlimit --nofile=24' serve
     talk <<'END'
@@ -208,7 +208,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "accept fails once with ENFILE, with no client there: the next one is heard" {
+@test "accept fails once with ENFILE, with no client there: the next one is served" {
     command -v strace >/dev/null || skip "no strace"
     serve
     strace -f -p "$server" -o trace -e trace=accept4 -e inject=accept4:error=ENFILE:when=1 3>&- 2>/dev/null &
@@ -247,7 +247,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a rejected reload leaves address, callback and limits as they were" {
+@test "a rejected reload leaves address, callback and limits unchanged" {
     serve
     talk <<'END'
 c = connect()

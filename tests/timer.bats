@@ -134,7 +134,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "on_except decides: go on, close (254), or fails itself (255)" {
+@test "on_except decides: continue, close (254), or it fails itself (255)" {
     for case in "SVR_CLOSE 254" 'svr_fail("worse") 255'; do
         rm -f status.txt server.pid
         hooks <<END

@@ -46,7 +46,7 @@ END
     [ "$(sed -n '/on_close$/,$p' log.txt | grep -c tick)" -eq 0 ]
 }
 
-@test "C10 a callback of the thread and a reload never overlap; the new code goes on" {
+@test "C10 a callback of the thread and a reload never overlap; the new code continues" {
     thread_hooks old 3000
     build
     run_server

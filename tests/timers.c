@@ -26,8 +26,7 @@ fail(const char *what, int key) {
 
 static void
 add(int key) {
-    struct timer timer = {.next = TIMER_NO_NEXT,
-                          .every = 1000 + random() % 50000000,
+    struct timer timer = {.every = 1000 + random() % 50000000,
                           .runs = random() % 4};
     snprintf(timer.key, sizeof timer.key, "key %d", key);
     if ((timers_add(&timer, now) == 0) == list[key].there)
@@ -100,7 +99,7 @@ wall_at(int hour, int minute) {
     return (INT64_C(1700006400) + hour * 3600 + minute * 60) * 1000000000;
 }
 
-/* Sets the clock, and tells in how many minutes the timer is due. */
+/* Sets the clock, and returns in how many minutes the timer is due. */
 static int
 set_clock(int hour, int minute) {
     now.wall = wall_at(hour, minute);
@@ -111,7 +110,7 @@ set_clock(int hour, int minute) {
 /* Full hours follow a clock that is set, at once. */
 static int
 steps(void) {
-    struct timer hourly = {.key = "h", .next = TIMER_NO_NEXT, .at = 'H'}, tick;
+    struct timer hourly = {.key = "h", .at = 'H'}, tick;
     now.wall = wall_at(12, 10);
     timers_add(&hourly, now);
     int good = set_clock(12, 10) == 50 && set_clock(12, 40) == 20 &&

@@ -48,7 +48,7 @@ END
     [ ! -e run/demo.pid ]
 }
 
-@test "E1 an endless loop in a timer's callback is told from a blocked one" {
+@test "E1 an endless loop in a timer's callback is distinguished from a blocked one" {
     hang <<'END'
 static int spin(void *arg) { volatile long n = 0; (void)arg; svr_info("spin begins"); for (;;) n++; return 0; }
 static int on_start(void) { return svr_add_timer("spinner", spin, NULL, (struct svr_when){.every = 0.2}); }

@@ -35,7 +35,7 @@ my_page(struct svr_request *request, int64_t *visits) {
         request->status = 405;
         request->headers[0].name = "Allow";
         request->headers[0].value = "GET, HEAD";
-        request->answer = strdup("GET and HEAD alone\n");
+        request->answer = strdup("only GET and HEAD\n");
     } else if (strcmp(request->path, "/healthz") == 0) {
         request->answer = strdup("ok\n");
     } else if (strcmp(request->path, "/metrics") == 0) {

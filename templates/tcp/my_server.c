@@ -62,10 +62,10 @@ save(void *file) {
 static int
 load(void *file) {
     struct state *state = svr_state();
-    char line[SVR_LINE_SIZE + 1], told[SVR_LINE_SIZE];
+    char line[SVR_LINE_SIZE + 1], reply[SVR_LINE_SIZE];
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
-        my_operation(&state->store, line, told, sizeof told);
+        my_operation(&state->store, line, reply, sizeof reply);
     }
     return SVR_OK;
 }

@@ -1,4 +1,4 @@
-/* my_util: the work itself, apart from how it is served. Change it while the
+/* my_util: the work itself, separate from how it is served. Change it while the
  * server runs: ./svr.sh reload. */
 #include <ctype.h>
 #include <stdio.h>
@@ -7,8 +7,7 @@
 
 int
 my_operation(const char *line, int64_t x, char *out, size_t size) {
-    int words = 0;
-    int64_t letters = 0;
+    int words = 0, letters = 0;
     for (const char *c = line;; c++) {
         if (isalpha((unsigned char)*c)) {
             letters++;

@@ -12,6 +12,7 @@
 #undef head
 #include "../../runtime/buffer.c"
 #include "../../runtime/folder.c"
+#include "../../runtime/failure.c"
 #include "../../runtime/text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,8 +47,8 @@ handler_live(void) {
 }
 
 int
-handler_index(const struct svr_handler *table, const char *name) {
-    return table && name && by_callback ? 0 : -1;
+handler_index(const char *name) {
+    return name && by_callback ? 0 : -1;
 }
 
 int
@@ -57,18 +58,13 @@ handler_call(const char *name, void *arg) {
     return *name == 'l' && got == 1 ? 0 : -1;
 }
 
-void
-fault_describe(const char *where, int result, char text[WHY_SIZE]) {
-    why(text, "%s: %d", where, result);
-}
-
 void *
 svr_state(void) {
     return state;
 }
 
 int
-server_timer(struct timer timer) {
+callback_timer(struct timer timer) {
     (void)timer;
     return 0;
 }
@@ -94,9 +90,8 @@ conf_text(const struct conf *conf, const char *key) {
 /* Whatever is there: the state, or a reason. */
 static void
 try_restore(void) {
-    char reason[WHY_SIZE] = "";
-    if (restore(reason) < 0)
-        assert(*reason && !strchr(reason, '\n'));
+    if (restore() < 0)
+        assert(*failure_reason() && !strchr(failure_reason(), '\n'));
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "../../runtime/conf.c"
+#include "../../runtime/failure.c"
 #include "../../runtime/text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,7 +25,7 @@ static const struct svr_key *const tables[] = {own, NULL};
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static int file = -1;
-    char path[48], reason[WHY_SIZE] = "", names[WHY_SIZE];
+    char path[48], names[FAILURE_SIZE];
     union {
         double number;
         void *pointer;
@@ -36,13 +37,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     for (enum conf_own kind = CONF_NONE; kind <= CONF_ANY; kind++) {
-        struct conf *conf = conf_read(AT_FDCWD, path, tables, kind, reason);
+        struct conf *conf = conf_read(AT_FDCWD, path, tables, kind);
         if (!conf) {
-            assert(strncmp(reason, "svr_conf:", 9) == 0);
-            assert(!strchr(reason, '\n'));
+            assert(strncmp(failure_reason(), "svr_conf:", 9) == 0);
+            assert(!strchr(failure_reason(), '\n'));
             continue;
         }
-        assert(conf_fill(conf, own, &values, reason) == 0);
+        assert(conf_fill(conf, own, &values) == 0);
         assert(conf_changes(conf, conf, false, names) == 0);
         double number = conf_number(conf, "svr.reload.wait");
         assert(number >= 0.1 && number <= 3600);

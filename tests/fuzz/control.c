@@ -3,7 +3,8 @@
 #include <assert.h>
 #include <stdint.h>
 
-#include "../../runtime/guard.c"
+#include "../../runtime/control.c"
+#include "../../runtime/failure.c"
 #include "../../runtime/text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -66,29 +67,29 @@ status_verdict(char text[STATUS_TEXT]) {
 }
 
 int
-signals_fd(void) {
-    return -1;
-}
-
-int
 signals_take(void) {
     return 0;
 }
 
 int
-lock_restore(int dir, char reason[WHY_SIZE]) {
-    (void)dir, (void)reason;
+lock_restore(int dir) {
+    (void)dir;
     return 0;
 }
 
 int
-thread_start(pthread_t *its, void *(*run)(void *unused)) {
-    (void)its, (void)run;
+signals_fd(void) {
+    return -1;
+}
+
+int
+signals_thread(pthread_t *its, void *(*work)(void *arg), void *arg) {
+    (void)its, (void)work, (void)arg;
     return 0;
 }
 
 int64_t
-watch_judge(void) {
+watchdog_judge(void) {
     return INT64_MAX;
 }
 
@@ -97,38 +98,41 @@ watch_judge(void) {
 /* The input: how long the pieces are, then what the client sends. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const struct guard_duty no_duty = {
+    static const struct control_duty no_duty = {
         .close = nothing, .reload = nothing, .ask = nothing, .state = state};
     int ends[2];
     char line[256];
-    size_t piece = size ? 1 + data[0] % 70u : 1, used = 1;
-    duty = &no_duty;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        abort();
+    size_t piece = size ? 1 + data[0] % 70u : 1, used = 0;
     struct client *client = &clients[0];
-    *client = (struct client){.wait = REQUEST, .fd = ends[0]};
-    while (client->wait == REQUEST) {
-        size_t length = size - used < piece ? size - used : piece;
-        if (used >= size)
-            shutdown(ends[1], SHUT_WR);
-        else if (send(ends[1], data + used, length, 0) < 0)
-            abort();
-        used += used < size ? length : 0;
-        read_request(client);
-        assert(client->used <= REQUEST_SIZE);
-    }
+    duty = &no_duty;
+    bell = bell < 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : bell;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        abort();
+    for (size_t at = 1; at < size; at += piece)
+        if (send(ends[1], data + at, size - at < piece ? size - at : piece,
+                 MSG_DONTWAIT) < 0)
+            break;
+    shutdown(ends[1], SHUT_WR);
+    *client = (struct client){.fd = ends[0]};
+    if (read_request(client))
+        serve_request(client);
     if (client->wait == FIGURES)
         answer_status(client, false);
     if (client->wait != NOBODY)
-        drop(client);
-    ssize_t got = recv(ends[1], line, sizeof line - 1, MSG_DONTWAIT);
-    if (got > 0) {
+        hang_up(client);
+    ssize_t got = recv(ends[1], line, sizeof line, MSG_DONTWAIT);
+    if (got > 0)
+        used = (size_t)got;
+    if (used > 0) {
         assert(line[0] >= '0' && line[0] <= '4');
-        assert(memchr(line, '\n', (size_t)got) == line + got - 1);
+        assert(memchr(line, '\n', used) == line + used - 1);
     }
     if (taken)
         close(ends[0]);
     taken = false;
     close(ends[1]);
+    if (spare >= 0)
+        close(spare);
+    spare = -1;
     return 0;
 }

@@ -26,7 +26,6 @@ static CURLcode perform(CURL *curl);
 
 #include "../../parts/etcd.c"
 #include "../../runtime/buffer.c"
-#include "../../runtime/json.c"
 #include "../../runtime/text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -64,8 +63,8 @@ perform(CURL *curl) {
         abort();
     memcpy(copy, input, length);
     size_t half = length / 2;
-    take(copy, 1, half, target);
-    take(copy + half, 1, length - half, target);
+    take_answer(copy, 1, half, target);
+    take_answer(copy + half, 1, length - half, target);
     free(copy);
     assert(strlen(target) < ANSWER_SIZE);
     length += end != NULL;

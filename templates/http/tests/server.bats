@@ -25,7 +25,7 @@ setup() {
     sed -i "s/^http.listen = .*/http.listen = \"127.0.0.1:$port\"/" svr_conf
 }
 
-@test "the counter goes on over a reload, in one connection" {
+@test "the counter continues over a reload, in one connection" {
     timeout 20 ./svr.sh start
     exec 9<>"/dev/tcp/127.0.0.1/$port"
     [ "$(ask /)" = 1 ]

@@ -36,7 +36,7 @@ eventually() {
     [ "$status" -eq 3 ]
 }
 
-@test "a bad configuration is refused, and the old one goes on" {
+@test "a bad configuration is refused, and the old one stays in force" {
     timeout 20 ./svr.sh start
     sed -i 's/^other.x = .*/other.x = many/' svr_conf
     run timeout 20 ./svr.sh reload

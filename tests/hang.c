@@ -1,10 +1,10 @@
-/* watch: the judgement of the watchdog, by a clock of the test's own. TAP. */
+/* hang: the judgement of the watchdog, by a clock of the test's own. TAP. */
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../runtime/watch.c"
+#include "../runtime/watchdog.c"
 
 #define SECOND INT64_C(1000000000)
 
@@ -36,8 +36,8 @@ count_alarm(const char *found) {
     alarms++;
 }
 
-static const struct watch_duty counters = {.wake = count_wake,
-                                           .hung = count_alarm};
+static const struct watchdog_duty counters = {.wake = count_wake,
+                                              .hung = count_alarm};
 
 /* Begins again, with a span of 4 s. */
 static void
@@ -46,8 +46,8 @@ begin(bool report) {
     work_began = wait_began = warned_for = 0;
     planned = INT64_MAX;
     alarms = warnings = wakes = 0;
-    watch_limits(4, report);
-    watch_start(&counters);
+    watchdog_limits(4, report);
+    watchdog_start(&counters);
 }
 
 /* Lets the time pass; the control thread looks when it said it would, or when
@@ -59,7 +59,7 @@ pass(double seconds) {
         now = due > now ? due : now;
         now += random() % (LATE_NS / 2);
         now = now > end ? end : now;
-        int64_t next = watch_judge();
+        int64_t next = watchdog_judge();
         due = next > now ? next : now + 1;
     }
     now = end;
@@ -74,12 +74,12 @@ ok(bool good, const char *what) {
 static void
 turns(int count, double waits, double works) {
     while (count-- > 0) {
-        watch_wait(true);
+        watchdog_wait(true);
         pass(waits);
-        watch_wait(false);
-        watch_do("run");
+        watchdog_wait(false);
+        watchdog_enter("run");
         pass(works);
-        watch_do(NULL);
+        watchdog_leave();
     }
 }
 
@@ -87,9 +87,9 @@ int
 main(void) {
     printf("1..9\n");
     begin(false);
-    watch_wait(true);
+    watchdog_wait(true);
     pass(1e6);
-    ok(!alarms && !warnings, "a loop that waits for ever has no alarm");
+    ok(!alarms && !warnings, "a loop that waits without end has no alarm");
 
     begin(false);
     for (int i = 0; i < 100000; i++)
@@ -105,18 +105,18 @@ main(void) {
     ok(!alarms && warnings == 100, "work of nearly the span: a warning each");
 
     begin(false);
-    watch_wait(true);
+    watchdog_wait(true);
     pass(100);
-    watch_wait(false);
-    watch_do("run");
+    watchdog_wait(false);
+    watchdog_enter("run");
     pass(3.9);
     bool early = alarms > 0;
     pass(0.8);
     ok(!early && alarms == 1, "work of more than the span: one alarm, in time");
 
     begin(false);
-    watch_wait(false);
-    watch_do("run");
+    watchdog_wait(false);
+    watchdog_enter("run");
     pass(1);
     due = now;
     pass(0.001);

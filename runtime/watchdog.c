@@ -1,5 +1,5 @@
-/* watch: does the loop live? The loop reports what it does, the control thread
- * judges. */
+/* watchdog: is the loop alive? The loop reports what it does, the control
+ * thread judges. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,19 +10,19 @@
 
 #include "loop.h"
 #include "svr.h"
-#include "watch.h"
+#include "watchdog.h"
 
 #define NANO INT64_C(1000000000)
 
-/* A guard that wakes later than this was itself kept from running. */
+/* A control thread that wakes later than this was itself kept from running. */
 enum { LATE_NS = 100000000 };
 
 /* A wait of this share of the span is idle time. */
 enum { IDLE_SHARE = 4 };
 
-/* What the loop tells. It is judged by `work_began` alone: when the work began
+/* What the loop reports. Only `work_began` is judged: when the work began
  * that no report has ended, 0: there is none. A loop that waits has none. */
-static const struct watch_duty *_Atomic duty;
+static const struct watchdog_duty *_Atomic duty;
 static pthread_t loop;
 static pid_t loop_task;
 static _Atomic int64_t work_began, span, wait_began; /* 0: it does not wait */
@@ -46,7 +46,7 @@ loop_cpu(void) {
     return used.tv_sec * NANO + used.tv_nsec;
 }
 
-/* Work begins: whoever judges it is woken if nothing was there to judge. */
+/* Work begins: wakes the control thread if it had nothing to judge. */
 static void
 begin_work(int64_t now) {
     work_began = now;
@@ -55,7 +55,7 @@ begin_work(int64_t now) {
 }
 
 void
-watch_start(const struct watch_duty *its_duty) {
+watchdog_start(const struct watchdog_duty *its_duty) {
     loop = pthread_self();
     loop_task = gettid();
     duty = its_duty;
@@ -64,7 +64,7 @@ watch_start(const struct watch_duty *its_duty) {
 }
 
 void
-watch_limits(double seconds, bool report) {
+watchdog_limits(double seconds, bool report) {
     int64_t former = atomic_exchange(&span, (int64_t)(seconds * (double)NANO));
     by_report = report;
     if (duty && former != span)
@@ -78,7 +78,7 @@ svr_running_report(void) {
 }
 
 void
-watch_wait(bool begins) {
+watchdog_wait(bool begins) {
     int64_t now = loop_now();
     wait_began = begins ? now : 0;
     if (by_report)
@@ -89,35 +89,36 @@ watch_wait(bool begins) {
         begin_work(now);
 }
 
-void
-watch_do(const char *name) {
-    int64_t now = loop_now();
+/* Notes the call that the loop is in; "": none. */
+static void
+note_call(const char *name, int64_t now) {
     pthread_mutex_lock(&doing.lock);
-    snprintf(doing.name, sizeof doing.name, "%s", name ? name : "");
+    snprintf(doing.name, sizeof doing.name, "%s", name);
     doing.since = now;
     pthread_mutex_unlock(&doing.lock);
-    if (name && !work_began && duty)
+}
+
+void
+watchdog_enter(const char *name) {
+    int64_t now = loop_now();
+    note_call(name, now);
+    if (!work_began && duty)
         begin_work(now);
 }
 
-int
-watch_call(const char *name, int (*hook)(void)) {
-    if (!hook)
-        return 0;
-    watch_do(name);
-    int result = hook();
-    watch_do(NULL);
-    return result;
+void
+watchdog_leave(void) {
+    note_call("", loop_now());
 }
 
 void
-watch_doing(char name[64]) {
+watchdog_doing(char name[64]) {
     pthread_mutex_lock(&doing.lock);
     memcpy(name, doing.name, sizeof doing.name);
     pthread_mutex_unlock(&doing.lock);
 }
 
-/* ---- The guard's side ------------------------------------------------- */
+/* ---- The control thread's side ------------------------------------  */
 
 /* Writes what the loop is in, and since when. */
 static void
@@ -182,8 +183,8 @@ warn_half(int64_t work, int64_t now) {
     cpu_then = loop_cpu();
 }
 
-/* When the work began that is to be judged, 0: none. A wait of a quarter of the
- * span is no work, even where only the user's reports count. */
+/* Returns when the work to be judged began; 0 = there is none. A wait of a
+ * quarter of the span is no work, even where only the user's reports count. */
 static int64_t
 work_to_judge(int64_t now, int64_t late) {
     int64_t work = work_began, began = wait_began;
@@ -210,7 +211,7 @@ all_clear(int64_t work) {
 }
 
 int64_t
-watch_judge(void) {
+watchdog_judge(void) {
     int64_t now = loop_now();
     if (!duty || span == 0 || hung)
         return INT64_MAX;

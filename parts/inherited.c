@@ -1,4 +1,4 @@
-/* handed: listening sockets that systemd, or a restart, handed over. */
+/* inherited: listening sockets that systemd, or a restart, left open for us. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -6,16 +6,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "handed.h"
+#include "inherited.h"
 #include "part.h"
 
 enum { FIRST = 3, MOST = 64 };
 
 /* Those that nobody took yet. */
-static int handed[MOST], count;
+static int inherited[MOST], count;
 
 bool
-handed_listens(int fd) {
+inherited_listens(int fd) {
     int listens = 0;
     socklen_t size = sizeof listens;
     getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
@@ -24,25 +24,25 @@ handed_listens(int fd) {
 
 /* Before any other descriptor is opened: after a restart there are gaps. */
 __attribute__((constructor)) static void
-find(void) {
+find_inherited(void) {
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
     int end = FIRST;
     if (pid && fds && atoi(pid) == getpid())
         end += atoi(fds);
     for (int fd = FIRST; fd < end && count < MOST; fd++)
-        if (handed_listens(fd))
-            handed[count++] = fd;
+        if (inherited_listens(fd))
+            inherited[count++] = fd;
 }
 
 int
-handed_take(bool (*wanted)(int fd, const void *what), const void *what) {
+inherited_take(bool (*wanted)(int fd, const void *what), const void *what) {
     int i = 0;
-    while (i < count && !wanted(handed[i], what))
+    while (i < count && !wanted(inherited[i], what))
         i++;
     if (i == count)
         return -1;
-    int fd = handed[i];
-    handed[i] = handed[--count];
+    int fd = inherited[i];
+    inherited[i] = inherited[--count];
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     return fd;
@@ -50,14 +50,15 @@ handed_take(bool (*wanted)(int fd, const void *what), const void *what) {
 
 /* After a restart nobody else will ask for what is left. */
 static int
-hear(enum part_event event, const struct conf *conf, const char *text,
-     char reason[WHY_SIZE]) {
+inherited_event(enum part_event event, const struct conf *conf,
+                const char *text) {
     const char *names = getenv("LISTEN_FDNAMES");
-    (void)conf, (void)text, (void)reason;
-    if (event == PART_READY && names && strcmp(names, HANDED_RESTART) == 0)
+    (void)conf, (void)text;
+    if (event == PART_READY && names && strcmp(names, INHERITED_RESTART) == 0)
         while (count > 0)
-            close(handed[--count]);
+            close(inherited[--count]);
     return 0;
 }
 
-const struct part part_handed = {.name = "handed", .hear = hear};
+const struct part part_inherited = {.name = "inherited",
+                                    .event = inherited_event};

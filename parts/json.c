@@ -1,0 +1,38 @@
+/* json: log lines as JSON: a sink's format that is only the word json. */
+#include <stdio.h>
+#include <string.h>
+
+#include "format.h"
+#include "part.h"
+#include "text.h"
+
+/* The members; the message is last, since it may be cut. */
+static const struct {
+    const char *name;
+    enum place place;
+    bool number;
+} members[] = {
+    {"time", ASCTIME, false},    {"level", LEVEL, false},
+    {"name", NAME, false},       {"process", PROCESS, true},
+    {"thread", THREAD, true},    {"file", FILENAME, false},
+    {"line", LINENO, true},      {"function", FUNCTION, false},
+    {"message", MESSAGE, false},
+};
+
+static size_t
+json_line(const struct event *event, char line[LINE_SIZE]) {
+    size_t used = 0, count = sizeof members / sizeof *members;
+    for (size_t i = 0; i < count; i++) {
+        const char *value = event->values[members[i].place];
+        size_t room = i == count - 1 ? LINE_SIZE - 4 : LINE_SIZE / 2;
+        used += (size_t)sprintf(line + used, "%s\"%s\": ", i ? ", " : "{",
+                                members[i].name);
+        used += members[i].number ? (size_t)sprintf(line + used, "%s", value)
+                                  : text_json(line + used, room - used, value);
+    }
+    memcpy(line + used, "}\n", 3);
+    return used + 2;
+}
+
+const struct part part_json = {
+    .name = "json", .format = "json", .write_line = json_line};

@@ -1,0 +1,345 @@
+/* callback: timers, descriptors and posts of the user's, which callback is
+ * called when, and what becomes of a failure. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "callback.h"
+#include "failure.h"
+#include "handler.h"
+#include "log.h"
+#include "loop.h"
+#include "status.h"
+#include "trace.h"
+#include "watchdog.h"
+
+enum { BY_EXCEPT = 254, EXCEPT_FAILED = 255 };
+#define SECOND INT64_C(1000000000)
+
+static const struct callback_duty *duty;
+static struct loop_post *posts; /* those that wait */
+static int64_t post_at, post_pause;
+static int ready; /* what the present descriptor is ready for */
+
+void
+callback_open(const struct callback_duty *its_duty) {
+    duty = its_duty;
+}
+
+/* ---- Failures --------------------------------------------------------- */
+
+/* Reports whether a failure must be logged, and how often it came since it was
+ * logged last: 0 = it is a new one. */
+static bool
+is_news(const char *text, int64_t *times) {
+    static char last[FAILURE_SIZE];
+    static int64_t repeats, logged_at;
+    int64_t now = loop_now();
+    bool again = strcmp(text, last) == 0;
+    repeats += again;
+    if (again && now - logged_at <= SECOND)
+        return false;
+    *times = repeats;
+    repeats = 0;
+    logged_at = now;
+    memcpy(last, text, sizeof last);
+    return true;
+}
+
+/* Asks on_except. Returns 0 to continue, otherwise the exit
+ * status to close with. */
+static int
+ask_except(struct svr_error error) {
+    int (*on_except)(const struct svr_error *error) =
+        handler_live()->table->on_except;
+    if (!on_except)
+        return 0;
+    watchdog_enter("on_except");
+    int verdict = on_except(&error);
+    watchdog_leave();
+    return verdict < 0 ? EXCEPT_FAILED : verdict == SVR_CLOSE ? BY_EXCEPT : 0;
+}
+
+void
+callback_failed(const char *name, int result) {
+    static char backtrace[512];
+    char text[FAILURE_SIZE];
+    int64_t times = 0;
+    failure_describe(name, result, text);
+    status_note(STATUS_ERROR, text);
+    if (is_news(text, &times) && times == 0) {
+        void *const *frames;
+        int depth = failure_frames(&frames);
+        trace_text(frames, depth, 1, backtrace, sizeof backtrace);
+        svr_err("%s, backtrace: %s", text, backtrace);
+    } else if (times > 0) {
+        svr_err("%s (%jd times more)", text, (intmax_t)times);
+    }
+    struct svr_error error = failure_last(name);
+    error.backtrace = backtrace;
+    int status = ask_except(error);
+    failure_clear();
+    if (status)
+        duty->close(status);
+}
+
+int64_t
+callback_pause(int64_t before) {
+    int64_t first = SECOND / 100;
+    return before == 0 ? first : before < SECOND / 2 ? before * 2 : SECOND;
+}
+
+int
+callback_hook(const char *name, int (*hook)(void)) {
+    if (!hook)
+        return 0;
+    failure_clear();
+    watchdog_enter(name);
+    int result = hook();
+    watchdog_leave();
+    return result;
+}
+
+/* Calls a part's own function, or the live code's callback of that name. */
+static int
+call_name(const char *label, svr_call *own, const char *name, void *arg) {
+    failure_clear();
+    watchdog_enter(label);
+    int result = own ? own(arg) : handler_call(name, arg);
+    watchdog_leave();
+    if (result < 0 && result != HANDLER_GONE)
+        callback_failed(label, result);
+    return result;
+}
+
+/* The name of a callback that the live code has, or NULL. */
+static const char *
+live_name(svr_call *function) {
+    const char *name = handler_name(function);
+    return name && handler_index(name) >= 0 ? name : NULL;
+}
+
+/* Logs a refusal, and records it: `return SVR_FAILED;` may follow. */
+static int
+refuse_callback(const char *what, const char *name, const char *reason) {
+    svr_warn("%s %.47s refused: %s", what, name, reason);
+    return svr_fail("%s %.47s refused: %s", what, name, reason);
+}
+
+static const char no_callback[] =
+    "its function is not among the handler's callbacks";
+
+/* ---- Timers ----------------------------------------------------------- */
+
+struct timers_now
+callback_clock(void) {
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct timers_now){loop_now(), wall.tv_sec * SECOND + wall.tv_nsec};
+}
+
+/* Asks a timer's own rule when it is due. */
+static void
+ask_next(const char *key, const char *next, void *arg) {
+    int millis = call_name(key, NULL, next, arg);
+    if (millis >= 0)
+        timers_delay(key, loop_now() + millis * (SECOND / 1000));
+    else
+        timers_remove(key);
+}
+
+/* Returns why a timer is refused, or NULL. */
+static const char *
+check_timer(const char *key, const struct timer *timer,
+            const struct svr_when *when) {
+    int kinds = (when->every != 0) + (when->at != 0) + (when->next != NULL);
+    size_t length = strlen(key);
+    if (strncmp(key, "svr.", 4) == 0)
+        return "keys that begin with \"svr.\" are the server's";
+    if (!timer->call || (when->next && !timer->next))
+        return no_callback;
+    if (length == 0 || length >= TIMER_KEY_SIZE)
+        return "a key has 1 to 47 bytes";
+    if (kinds != 1 || when->runs < 0 ||
+        (when->every != 0 && !(when->every >= 1e-6 && when->every < 1e9)) ||
+        (when->at && !strchr("DHM", when->at)))
+        return "it needs one of every (seconds), at (D, H, M) and next, and "
+               "runs not below 0";
+    return NULL;
+}
+
+int
+svr_add_timer(const char *key, svr_call *function, void *arg,
+              struct svr_when when) {
+    struct timer timer = {.call = live_name(function),
+                          .next = when.next ? live_name(when.next) : NULL,
+                          .at = when.at,
+                          .arg = arg,
+                          .every = (int64_t)(when.every * 1e9),
+                          .runs = when.runs,
+                          .due = INT64_MAX / 2};
+    const char *reason = check_timer(key, &timer, &when);
+    if (!reason) {
+        memcpy(timer.key, key, strlen(key));
+        if (timers_add(&timer, callback_clock()) < 0)
+            reason = "the key exists, or memory is short";
+    }
+    if (reason)
+        return refuse_callback("timer", key, reason);
+    if (timer.next)
+        ask_next(key, timer.next, arg);
+    return 0;
+}
+
+int
+svr_remove_timer(const char *key) {
+    return strncmp(key, "svr.", 4) == 0 || timers_remove(key) < 0
+               ? svr_fail("there is no timer %.47s to remove", key)
+               : 0;
+}
+
+void
+callback_timers(void) {
+    struct timer tick;
+    struct timers_now start = callback_clock();
+    while (!duty->closing() && timers_due(start, &tick)) {
+        status_loop.ticks++;
+        status_loop.late += tick.skipped > 0;
+        if (tick.skipped)
+            svr_warn("timer %s: %jd ticks skipped, the loop was busy", tick.key,
+                     (intmax_t)tick.skipped);
+        int result = call_name(tick.key, tick.own, tick.call, tick.arg);
+        if (tick.next)
+            ask_next(tick.key, tick.next, tick.arg);
+        if (result < 0 || tick.pause)
+            timers_pause(tick.key, result < 0 ? callback_pause(tick.pause) : 0,
+                         loop_now());
+    }
+}
+
+int
+callback_timer(struct timer timer) {
+    const struct timer *old = timers_find(timer.key);
+    if (old && !timer.runs && old->every == timer.every && old->at == timer.at)
+        return 0;
+    timers_remove(timer.key);
+    if ((!timer.every && !timer.at) ||
+        timers_add(&timer, callback_clock()) == 0)
+        return 0;
+    svr_err("timer %s: no memory", timer.key);
+    return -1;
+}
+
+void
+callback_drop(void) {
+    struct timer *timer;
+    for (uint32_t i = 0; (timer = timers_at(i));) {
+        if (timer->own || (handler_index(timer->call) >= 0 &&
+                           (!timer->next || handler_index(timer->next) >= 0))) {
+            i++;
+            continue;
+        }
+        svr_warn("timer %s dropped: its function is gone", timer->key);
+        char key[TIMER_KEY_SIZE];
+        memcpy(key, timer->key, sizeof key);
+        timers_remove(key);
+    }
+}
+
+/* ---- Descriptors ------------------------------------------------------ */
+
+int
+svr_watch(int fd, int events, svr_call *function, void *arg) {
+    struct loop_watch watch = {
+        .events = events, .call = live_name(function), .arg = arg};
+    char number[16];
+    snprintf(number, sizeof number, "%d", fd);
+    if (!watch.call)
+        return refuse_callback("watch of descriptor", number, no_callback);
+    if (events < SVR_READ || events > (SVR_READ | SVR_WRITE) || fd < 0)
+        return refuse_callback(
+            "watch of descriptor", number,
+            "it needs SVR_READ, SVR_WRITE or both, and an open descriptor");
+    return loop_watch(fd, watch) < 0
+               ? refuse_callback("watch of descriptor", number, strerror(errno))
+               : 0;
+}
+
+int
+svr_unwatch(int fd) {
+    return loop_unwatch(fd) == 0 ? 0
+                                 : svr_fail("descriptor %d is not watched", fd);
+}
+
+int
+svr_ready(void) {
+    return ready;
+}
+
+void
+callback_watches(void) {
+    const struct loop_watch *watch;
+    while (!duty->closing() && (watch = loop_ready(&ready))) {
+        uint32_t age = watch->age;
+        int fd = (int)(watch - loop_watch_at(0));
+        int64_t pause = watch->pause;
+        int result = call_name(watch->own ? "part" : watch->call, watch->own,
+                               watch->call, watch->arg);
+        if (result < 0 || pause)
+            loop_pause(fd, age, result < 0 ? callback_pause(pause) : 0);
+    }
+}
+
+int
+callback_check(void) {
+    struct loop_watch *watch;
+    for (int fd = 0; (watch = loop_watch_at(fd)); fd++)
+        if (watch->events && watch->call && handler_index(watch->call) < 0)
+            return svr_fail("descriptor %d is watched by %.64s, which the new "
+                            "code does not have",
+                            fd, watch->call);
+    return 0;
+}
+
+/* ---- Posts ------------------------------------------------------------ */
+
+int
+svr_post(svr_call *function, void *arg) {
+    const char *name = handler_name(function);
+    return name ? loop_post(name, NULL, arg) : -1;
+}
+
+/* After a failure the user's posts rest, in their order; the server's and the
+ * parts' do not. */
+void
+callback_posts(bool all) {
+    struct loop_post **place = &posts;
+    while (*place)
+        place = &(*place)->next;
+    *place = loop_posted();
+    if (all)
+        post_at = 0;
+    for (place = &posts; *place;) {
+        struct loop_post *post = *place;
+        if (!post->own && loop_now() < post_at) {
+            place = &post->next;
+            continue;
+        }
+        int result = call_name(post->name, post->own, post->name, post->arg);
+        bool failed = result < 0 && result != HANDLER_GONE;
+        if (!post->own) {
+            post_pause = failed ? callback_pause(post_pause) : 0;
+            post_at = failed ? loop_now() + post_pause : 0;
+        }
+        *place = post->next;
+        free(post);
+    }
+}
+
+int64_t
+callback_next(void) {
+    return posts ? post_at : INT64_MAX;
+}

@@ -1,0 +1,48 @@
+/* control: signals, the control socket, and the bound on a close. All of it
+ * runs on the main thread and on a thread for each client, none of it calls the
+ * user's code: so it answers while a hook is stuck. */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include <stdbool.h>
+
+/* What it asks of the server. All return at once. */
+struct control_duty {
+    void (*close)(void);  /* begin a safe close */
+    void (*reload)(void); /* begin a reload; it ends with control_verdict */
+    void (*forced)(void); /* the close took too long: last words */
+    void (*ask)(void);    /* have the loop write its figures: control_figures */
+    void (*state)(char *text, int size); /* for a checker: size, version, ABI */
+    void (*restored)(void); /* run/ was removed, and is there again */
+};
+
+/* control_open opens run/control in the folder `dir`, and starts the thread.
+ * run/ is restored, with the lock and the socket, if somebody removes it.
+ * Returns 0, or -1 as svr_fail. The loop thread's. */
+int control_open(int dir, const struct control_duty *duty);
+
+/* control_limits sets how many seconds a client waits for a reload;
+ * control_limit returns them. Any thread, as all below. */
+void control_limits(double reload_wait);
+double control_limit(void);
+
+/* control_arm ends the process by force, with `status`, after `seconds`. */
+void control_arm(double seconds, int status);
+
+/* control_wake makes it look at what is due: the loop, the status. */
+void control_wake(void);
+
+/* control_verdict: the verdict on a reload stands in the status.
+ * control_figures: the loop has written its figures. */
+void control_verdict(void);
+void control_figures(void);
+
+/* control_reloads reports whether a reload is asked for and has no verdict yet.
+ * For a part, in the control thread. */
+bool control_reloads(void);
+
+/* control_stop answers the clients that wait, with an exit status for svr.sh
+ * and a text: the server has ended. */
+void control_stop(int code, const char *text);
+
+#endif

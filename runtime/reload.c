@@ -1,0 +1,367 @@
+/* reload: what is in force (code, configuration, log sinks, state), and how all
+ * of it changes at once, or not at all. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <glob.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "callback.h"
+#include "check.h"
+#include "control.h"
+#include "failure.h"
+#include "handler.h"
+#include "log.h"
+#include "loop.h"
+#include "part.h"
+#include "reload.h"
+#include "signals.h"
+#include "status.h"
+#include "watchdog.h"
+
+/* What a generation brings, besides its code. */
+struct setup {
+    struct conf *conf;
+    void *values; /* the user's struct svr_conf */
+    struct log *log;
+};
+
+static int folder;
+static struct setup now;
+static struct conf *first; /* of the start, for what waits for a restart */
+static void (*applied)(const struct conf *conf);
+
+static void *state; /* never moves: state_room bytes are its */
+static size_t state_room;
+
+/* The present reload, from the request to the verdict. */
+static struct {
+    struct handler candidate;
+    char copy[48], warning[FAILURE_SIZE];
+    atomic_bool ready; /* the loop may take it */
+    int64_t begin;     /* of the pause */
+    bool same_code;
+    char verdict[STATUS_TEXT];
+} reload;
+static unsigned copies;
+
+static const struct svr_handler *
+live_hooks(void) {
+    return handler_live()->table;
+}
+
+void *
+svr_state(void) {
+    return live_hooks()->state_size ? state : NULL;
+}
+
+const struct svr_conf *
+svr_conf(void) {
+    return now.values;
+}
+
+/* Logs the values in force, no secret: all, or those that differ from `former`.
+ */
+static void
+log_conf(const struct conf *former) {
+    if (!conf_number(now.conf, "svr.log_conf_on_reload"))
+        return;
+    for (size_t i = 0; i < now.conf->count; i++) {
+        const struct conf_entry *entry = &now.conf->entries[i];
+        if (!former || conf_changed(entry, former))
+            svr_info("svr_conf: %s = %s", entry->key,
+                     conf_secret(entry->key) ? "***" : entry->text);
+    }
+}
+
+void
+reload_log_conf(void) {
+    log_conf(NULL);
+}
+
+/* ---- The verdict ------------------------------------------------------ */
+
+/* Publishes the verdict: 0 = applied, 1 = rejected. */
+static void
+give_verdict(int code) {
+    status_reload(code, reload.verdict);
+    control_verdict();
+}
+
+/* Writes the verdict on a reload that fails, with this thread's reason. */
+static void
+describe_rejection(void) {
+    snprintf(reload.verdict, sizeof reload.verdict,
+             "rejected: %s; generation %u keeps running", failure_reason(),
+             handler_live()->generation);
+    svr_warn("%s", reload.verdict);
+}
+
+void
+reload_reject(void) {
+    describe_rejection();
+    give_verdict(1);
+}
+
+/* Writes the verdict on a reload that is applied; logs the keys that changed.
+ */
+static void
+describe_success(const struct conf *former) {
+    const struct handler *code = &reload.candidate;
+    char names[FAILURE_SIZE], pending[FAILURE_SIZE];
+    int pause = (int)((loop_now() - reload.begin + 5000) / 10000);
+    int changed = conf_changes(now.conf, former, false, names);
+    int waits = conf_changes(now.conf, first, true, pending);
+    snprintf(reload.verdict, sizeof reload.verdict,
+             "reloaded: generation %u, %d key%s changed%s%s%s, pause %d.%02d ms"
+             "%s%s%s%s%s",
+             code->generation, changed, changed == 1 ? "" : "s",
+             changed ? " (" : "", names, changed ? ")" : "", pause / 100,
+             pause % 100, reload.same_code ? ", same code" : "",
+             waits ? ", waits for a restart: " : "", pending,
+             *reload.warning ? ", " : "", reload.warning);
+    status_generation(code->generation, code->build_id, pending);
+    svr_info("%s (build %s)", reload.verdict, code->build_id);
+    log_conf(former);
+}
+
+/* ---- Beside the loop: copy and try ------------------------------------ */
+
+static void *
+prepare_candidate(void *unused) {
+    struct handler *candidate = &reload.candidate;
+    *candidate = (struct handler){.generation = handler_live()->generation + 1,
+                                  .source = part_source(),
+                                  .copy = ++copies};
+    struct check trial = {.source = {reload.copy, candidate->source->conf},
+                          .running = true,
+                          .size = live_hooks()->state_size,
+                          .version = live_hooks()->state_version};
+    if (handler_copy(folder, candidate, reload.copy) < 0 ||
+        part_send(PART_CANDIDATE, NULL, candidate->source->code) < 0 ||
+        check_run(folder, trial, reload.warning) < 0) {
+        handler_drop(folder, candidate);
+        reload_reject();
+        return unused;
+    }
+    reload.ready = true;
+    loop_wake();
+    return unused;
+}
+
+void
+reload_begin(void) {
+    int error = signals_thread(NULL, prepare_candidate, NULL);
+    if (error) {
+        svr_fail("%s", strerror(error));
+        reload_reject();
+    }
+}
+
+bool
+reload_ready(void) {
+    return reload.ready;
+}
+
+/* ---- In the loop: what can fail, then the swap ------------------------ */
+
+/* Loads the candidate, its configuration and its log sinks; nothing that is in
+ * use is touched. */
+static int
+load(struct setup *new) {
+    struct handler *candidate = &reload.candidate;
+    *new = (struct setup){NULL, NULL, NULL};
+    if (handler_load(folder, reload.copy, candidate) < 0)
+        return -1;
+    const struct svr_handler *table = candidate->table;
+    new->conf = part_conf(folder, candidate->source->conf, table->keys);
+    if (!new->conf)
+        return -1;
+    new->values = calloc(1, table->conf_size + 1);
+    if (!new->values)
+        return svr_fail("svr_conf: no memory");
+    if (conf_fill(new->conf, table->keys, new->values) < 0)
+        return -1;
+    new->log = log_open(folder, new->conf, false);
+    return new->log ? 0 : -1;
+}
+
+static void
+unload(struct setup *setup) {
+    log_close(setup->log);
+    free(setup->values);
+    conf_free(setup->conf);
+}
+
+/* Puts a setup in force and takes the former one. */
+static void
+swap(struct setup *setup) {
+    struct setup former = now;
+    now = *setup;
+    former.log = log_use(now.log);
+    *setup = former;
+    applied(now.conf);
+}
+
+/* Makes the state what new code wants. */
+static int
+migrate(const struct svr_handler *old, const struct svr_handler *new,
+        const void *copy) {
+    size_t larger =
+        old->state_size > new->state_size ? old->state_size : new->state_size;
+    if (old->state_size == new->state_size &&
+        old->state_version == new->state_version)
+        return 0;
+    if (handler_fits(new, old->state_size, old->state_version) < 0)
+        return -1;
+    if (new->state_size > state_room)
+        return svr_fail("state: %zu bytes are more than was kept free at the "
+                        "start (%zu): restart",
+                        new->state_size, state_room);
+    memset(state, 0, larger);
+    failure_clear();
+    watchdog_enter("migrate");
+    int result = new->migrate(old->state_version, copy, state);
+    watchdog_leave();
+    return result < 0 ? failure_in("migrate", result) : 0;
+}
+
+/* Runs the new code's side of a reload. */
+static int
+enter_code(const struct svr_handler *old, const struct svr_handler *new,
+           const void *copy, bool started) {
+    if (callback_check() < 0 || migrate(old, new, copy) < 0)
+        return -1;
+    int result = callback_hook("on_reload", started ? new->on_reload : NULL);
+    return result < 0 ? failure_in("on_reload", result) : 0;
+}
+
+/* The same; what it changed is put back when it fails. */
+static int
+enter_or_undo(const struct svr_handler *old, const struct svr_handler *new,
+              bool started) {
+    void *copy = malloc(old->state_size + 1);
+    struct timers *timers = timers_save();
+    struct loop_watch *watches = loop_save();
+    int result = -1;
+    if (copy && timers && watches) {
+        memcpy(copy, state, old->state_size);
+        result = enter_code(old, new, copy, started);
+        if (result < 0) {
+            memcpy(state, copy, old->state_size);
+            timers_restore(timers);
+            loop_restore(watches);
+            timers = NULL;
+            watches = NULL;
+        }
+    } else {
+        svr_fail("no memory for a copy of the state");
+    }
+    free(watches);
+    free(timers);
+    free(copy);
+    return result;
+}
+
+/* Puts the candidate in force, or fails and leaves everything unchanged. */
+static int
+take_candidate(bool started) {
+    struct setup setup;
+    const struct svr_handler *old = live_hooks();
+    if (load(&setup) < 0) {
+        unload(&setup);
+        handler_drop(folder, &reload.candidate);
+        return -1;
+    }
+    struct handler *former = handler_use(&reload.candidate);
+    reload.same_code = strcmp(former->build_id, reload.candidate.build_id) == 0;
+    swap(&setup);
+    int result = enter_or_undo(old, reload.candidate.table, started);
+    if (result == 0) {
+        callback_drop();
+        describe_success(setup.conf);
+    } else {
+        swap(&setup);
+        handler_back(former);
+    }
+    unload(&setup);
+    return result;
+}
+
+bool
+reload_take(bool started) {
+    reload.ready = false;
+    part_send(PART_RELOAD, now.conf, NULL);
+    handler_make_room(folder);
+    reload.begin = loop_now();
+    bool taken = take_candidate(started) == 0;
+    if (!taken)
+        describe_rejection();
+    part_send(PART_RELOADED, now.conf, taken ? NULL : reload.verdict);
+    give_verdict(!taken);
+    return taken;
+}
+
+/* ---- The start -------------------------------------------------------- */
+
+/* Removes what a run that was killed left behind. */
+static void
+clear_run(void) {
+    glob_t found = {.gl_pathc = 0};
+    glob("run/handler.*.so", 0, NULL, &found);
+    glob("run/*.new", GLOB_APPEND, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        unlinkat(folder, found.gl_pathv[i], 0);
+    globfree(&found);
+}
+
+/* Loads the first generation, its configuration and its log. */
+static int
+load_first(void) {
+    struct setup setup;
+    struct handler *candidate = &reload.candidate;
+    clear_run();
+    *candidate = (struct handler){
+        .generation = 1, .source = part_source(), .copy = ++copies};
+    first = part_conf(folder, candidate->source->conf, NULL);
+    if (!first)
+        return RELOAD_BAD_CONF;
+    if (handler_copy(folder, candidate, reload.copy) < 0)
+        return RELOAD_FAILED;
+    if (load(&setup) < 0)
+        return candidate->code ? RELOAD_BAD_CONF : RELOAD_FAILED;
+    handler_use(candidate);
+    swap(&setup);
+    status_generation(1, candidate->build_id, "");
+    return 0;
+}
+
+static int
+make_state(void) {
+    state_room = live_hooks()->state_size * 16 + (1 << 20);
+    state = mmap(NULL, state_room, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return state == MAP_FAILED ? svr_fail("state: %s", strerror(errno)) : 0;
+}
+
+void
+reload_state(char *text, int size) {
+    snprintf(text, (size_t)size, "%zu %d %lx", live_hooks()->state_size,
+             live_hooks()->state_version, (unsigned long)SVR_ABI);
+}
+
+const struct conf *
+reload_conf(void) {
+    return now.conf;
+}
+
+int
+reload_open(int dir, void (*its_applied)(const struct conf *conf)) {
+    folder = dir;
+    applied = its_applied;
+    int result = load_first();
+    return result < 0 ? result : make_state();
+}

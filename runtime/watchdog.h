@@ -1,0 +1,37 @@
+/* watchdog: is the loop alive? The loop reports what it does, the control
+ * thread judges. */
+#ifndef WATCHDOG_H
+#define WATCHDOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a judgement leads to. `wake` makes the control thread judge again;
+ * `hung` is called there with what was found. Both return at once. */
+struct watchdog_duty {
+    void (*wake)(void);
+    void (*hung)(const char *found);
+};
+
+/* watchdog_start begins to count; called by the loop thread. */
+void watchdog_start(const struct watchdog_duty *duty);
+
+/* watchdog_limits sets the timeout without a report in seconds, 0 = off, and
+ * whether only the user's reports count. Any thread. */
+void watchdog_limits(double span, bool by_report);
+
+/* watchdog_wait: the loop begins to wait for events, or ends it; waiting is not
+ * hanging. */
+void watchdog_wait(bool begins);
+
+/* watchdog_enter and _leave: the loop begins or ends a call of a hook, timer or
+ * callback, of that name. watchdog_doing copies the name, "" for none. */
+void watchdog_enter(const char *name);
+void watchdog_leave(void);
+void watchdog_doing(char name[64]);
+
+/* watchdog_judge looks at the loop; returns when to look again, on the
+ * monotonic clock in nanoseconds. The control thread's. */
+int64_t watchdog_judge(void);
+
+#endif
