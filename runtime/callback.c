@@ -1,5 +1,5 @@
-/* callback: timers, descriptors and posts of the user's, which callback is
- * called when, and what becomes of a failure. */
+/* callback: the user's timers, descriptors and posts: which callback is called
+ * when, and what happens after a failure. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -122,7 +122,7 @@ live_name(svr_call *function) {
     return name && handler_index(name) >= 0 ? name : NULL;
 }
 
-/* Logs a refusal, and records it: `return SVR_FAILED;` may follow. */
+/* Logs a refusal and records it as a failure. Returns SVR_FAILED. */
 static int
 refuse_callback(const char *what, const char *name, const char *reason) {
     svr_warn("%s %.47s refused: %s", what, name, reason);

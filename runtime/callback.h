@@ -1,35 +1,38 @@
-/* callback: timers, descriptors and posts of the user's, which callback is
- * called when, and what becomes of a failure. */
+/* callback: the user's timers, descriptors and posts: which callback is called
+ * when, and what happens after a failure. */
 #ifndef CALLBACK_H
 #define CALLBACK_H
 
 #include "timer.h"
 
-/* What a failure or a callback may lead to. */
+/* What the callbacks need from the server. */
 struct callback_duty {
-    void (*close)(int status); /* closes the server */
-    bool (*closing)(void);
+    void (*close)(int status); /* close with this exit status */
+    bool (*closing)(void);     /* is it closing already? */
 };
 void callback_open(const struct callback_duty *duty);
 
-/* callback_hook calls a hook, if there is one, under its name. Returns what the
- * hook returns, or 0. The loop thread's, as all here. */
+/* callback_hook calls a hook, if there is one, and notes its name for the
+ * watchdog. Returns what the hook returns, or 0. Loop thread, as all functions
+ * here. */
 int callback_hook(const char *name, int (*hook)(void));
 
 /* callback_failed logs a failure of a hook or callback and lets on_except
  * decide. The same failure again is counted, and logged once a second. */
 void callback_failed(const char *name, int result);
 
-/* callback_pause is how long what failed rests before the next try; `before` is
- * the rest before, 0 = the first. Nanoseconds. */
+/* callback_pause returns the pause before the next try of something that
+ * failed, in nanoseconds; `before` is the pause before that, 0 = this is the
+ * first. */
 int64_t callback_pause(int64_t before);
 
-/* These call what is due. callback_posts with `all` leaves none that rests. */
+/* callback_timers, _watches and _posts call what is due; callback_posts with
+ * `all` also those that rest. */
 void callback_timers(void);
 void callback_watches(void);
 void callback_posts(bool all);
 
-/* callback_next is when a post that rests is due, INT64_MAX for none. */
+/* callback_next is when a post that rests is due; INT64_MAX = there is none. */
 int64_t callback_next(void);
 
 /* callback_check fails if a descriptor is watched by a callback that the live
@@ -38,13 +41,13 @@ int64_t callback_next(void);
 int callback_check(void);
 void callback_drop(void);
 
-/* callback_timer sets a timer of the server's or a part's, or replaces the one
- * with its key: `own`, and `at`, or `every` and `runs`; with neither it is only
- * removed. One whose period stays keeps its phase. Returns 0; -1, logged, when
- * memory is short: the timer is not set then. */
+/* callback_timer sets a timer of the server or a part (with `own`), or replaces
+ * the one with that key: `at`, or `every` and `runs`; without both it is only
+ * removed. A period that is unchanged keeps its phase. Returns 0, or -1 when
+ * memory is short, which is logged. */
 int callback_timer(struct timer timer);
 
-/* callback_clock is what the clocks show. */
+/* callback_clock reads both clocks. */
 struct timers_now callback_clock(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* control: signals, the control socket, and the bound on a close. */
+/* control: signals, the control socket, and the time limit of a close. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

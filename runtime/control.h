@@ -1,16 +1,16 @@
-/* control: signals, the control socket, and the bound on a close. All of it
- * runs on the main thread and on a thread for each client, none of it calls the
- * user's code: so it answers while a hook is stuck. */
+/* control: signals, the control socket, and the time limit of a close. It runs
+ * on a thread of its own that calls none of the user's code, so it answers
+ * while a hook is stuck. */
 #ifndef CONTROL_H
 #define CONTROL_H
 
 #include <stdbool.h>
 
-/* What it asks of the server. All return at once. */
+/* What the control thread calls. All of these return at once. */
 struct control_duty {
     void (*close)(void);  /* begin a safe close */
     void (*reload)(void); /* begin a reload; it ends with control_verdict */
-    void (*forced)(void); /* the close took too long: last words */
+    void (*forced)(void); /* the close took too long: log that, clean up */
     void (*ask)(void);    /* have the loop write its figures: control_figures */
     void (*state)(char *text, int size); /* for a checker: size, version, ABI */
     void (*restored)(void); /* run/ was removed, and is there again */
@@ -21,15 +21,17 @@ struct control_duty {
  * Returns 0, or -1 as svr_fail. The loop thread's. */
 int control_open(int dir, const struct control_duty *duty);
 
-/* control_limits sets how many seconds a client waits for a reload;
- * control_limit returns them. Any thread, as all below. */
+/* control_limits sets the seconds that a client waits for a reload;
+ * control_limit returns them. Any thread, as all functions below. */
 void control_limits(double reload_wait);
 double control_limit(void);
 
 /* control_arm ends the process by force, with `status`, after `seconds`. */
 void control_arm(double seconds, int status);
 
-/* control_wake makes it look at what is due: the loop, the status. */
+/* control_wake has the control thread look at what is due: the loop, the
+ * status.
+ */
 void control_wake(void);
 
 /* control_verdict: the verdict on a reload stands in the status.
@@ -37,12 +39,12 @@ void control_wake(void);
 void control_verdict(void);
 void control_figures(void);
 
-/* control_reloads reports whether a reload is asked for and has no verdict yet.
- * For a part, in the control thread. */
+/* control_reloads reports whether a reload was requested and has no verdict
+ * yet. Control thread. */
 bool control_reloads(void);
 
-/* control_stop answers the clients that wait, with an exit status for svr.sh
- * and a text: the server has ended. */
+/* control_stop ends the thread and answers the clients that wait: the server
+ * has ended, with this exit status for svr.sh and this text. */
 void control_stop(int code, const char *text);
 
 #endif

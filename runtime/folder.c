@@ -1,5 +1,5 @@
-/* folder: files of the project's folder, found by names that no other user can
- * turn elsewhere. */
+/* folder: opens and replaces files of the project; no link that another user
+ * planted is followed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* folder: files of the project's folder, found by names that no other user can
- * turn elsewhere. */
+/* folder: opens and replaces files of the project; no link that another user
+ * planted is followed. */
 #ifndef FOLDER_H
 #define FOLDER_H
 
@@ -16,7 +16,7 @@ enum { FOLDER_NAME = 256 }; /* NAME_MAX and the NUL */
  * need not exist. -1 with errno: EPERM for a link that is not followed. */
 int folder_find(int dir, const char *path, char name[FOLDER_NAME]);
 
-/* folder_open is openat(2) of what folder_find finds. */
+/* folder_open opens the file that folder_find finds, as openat(2). */
 int folder_open(int dir, const char *path, int flags, mode_t mode);
 
 /* folder_replace writes a file under a temporary name, NAME.new, and renames
@@ -25,9 +25,9 @@ int folder_open(int dir, const char *path, int flags, mode_t mode);
 int folder_replace(int dir, const char *path, const void *bytes, size_t size,
                    mode_t mode);
 
-/* folder_store does the same with a file that must outlive the machine's halt:
- * it is on the disk when this returns, for its owner only (mode 0600), and the
- * former one is kept as NAME.1. */
+/* folder_store does the same with a file that must survive a crash of the
+ * machine: it is on the disk when this returns, readable by its owner only
+ * (mode 0600), and the former one is kept as NAME.1. */
 int folder_store(int dir, const char *path, const void *bytes, size_t size);
 
 /* folder_write writes all bytes. Returns 0, or -1 with errno. */

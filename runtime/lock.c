@@ -1,6 +1,7 @@
-/* lock: who serves in a folder: a lock for the server's life, never the content
- * of a file. The lock belongs to the open file description, so that a hook that
- * opens and closes run/lock does not drop it. */
+/* lock: the lock that a server holds for its whole life; it, and never the
+ * content of a file, says which server serves a folder. The lock belongs to the
+ * open file description, so that a hook that opens and closes run/lock does not
+ * drop it. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

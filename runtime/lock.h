@@ -1,5 +1,5 @@
-/* lock: who serves in a folder: a lock for the server's life, never the content
- * of a file. */
+/* lock: the lock that a server holds for its whole life; it, and never the
+ * content of a file, says which server serves a folder. */
 #ifndef LOCK_H
 #define LOCK_H
 
@@ -8,42 +8,42 @@
 
 #include "failure.h"
 
-/* lock_take takes the lock for this process, which keeps it until its end, over
- * an exec in place too, after lock_keep. A child of fork(2) lets it go. Returns
- * -1 as svr_fail. */
+/* lock_take takes the lock for the rest of this process's life, and after
+ * lock_keep over an exec in place. A child of fork(2) releases it. Returns 0,
+ * or -1 as svr_fail. */
 int lock_take(int dir);
 
-/* lock_note writes into the lock's file what a client of a server that does not
- * answer may need: the pid, and how many milliseconds a close and a reload may
- * take. */
+/* lock_note writes to the lock's file what a client needs when the server does
+ * not answer: the pid, and the milliseconds that a close and a reload may take.
+ */
 void lock_note(int64_t close_ms, int64_t reload_ms);
 
 /* lock_restore takes the lock again under its name if run/lock was removed or
- * replaced. Returns 1 if it had to, 0 if not, -1 as svr_fail. */
+ * replaced. Returns 1 if it was, 0 if not, -1 as svr_fail. */
 int lock_restore(int dir);
 
-/* What a client can know of the holder; 0: unknown. */
+/* What a client knows about the holder; 0 = unknown. */
 struct lock_holder {
-    pid_t pid; /* for people; another pid namespace counts otherwise */
+    pid_t pid; /* for messages; it may be of another pid namespace */
     int64_t close_ms, reload_ms;
 };
 
-/* lock_held reports whether a server holds the lock, and which. Returns 1, 0
- * for nobody, -1 with errno where this user cannot know. */
+/* lock_held reports whether a server holds the lock, and which. Returns 1 or 0,
+ * or -1 with errno if this user may not know. */
 int lock_held(int dir, struct lock_holder *holder);
 
 /* lock_keep leaves the lock to the next program of this process, and the
  * descriptor of the client that waits for its start. */
 void lock_keep(int report);
 
-/* lock_leave leaves a number to the next program, in its environment. That one
- * takes it, as a descriptor that is closed in children, by lock_inherit; -1:
+/* lock_leave leaves a number to the next program, in the environment.
+ * lock_inherit takes it there, as a descriptor that is closed in children; -1 =
  * there is none. */
 void lock_leave(const char *word, int number);
 int lock_inherit(const char *word);
 
-/* lock_report is the client that waits for the start, from the former program;
- * -1: none. */
+/* lock_report is the descriptor of the client that waits for the start, from
+ * the former program; -1 = none. */
 int lock_report(void);
 
 #endif

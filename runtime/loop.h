@@ -30,7 +30,7 @@ struct loop_watch {
     const char *call;
     svr_call *own;
     void *arg;
-    uint32_t age;  /* tells watches of the same descriptor apart */
+    uint32_t age;  /* which watch of this descriptor it is */
     int64_t pause; /* how long it rests after a failure, nanoseconds */
     int64_t rest;  /* until when; 0 = it does not rest */
 };

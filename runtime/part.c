@@ -1,4 +1,5 @@
-/* part: what the server asks of a part; parts/table.c lists those chosen. */
+/* part: the interface of parts; parts/table.c lists the parts of this server.
+ */
 #include <string.h>
 
 #include "part.h"

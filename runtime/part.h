@@ -1,4 +1,5 @@
-/* part: what the server asks of a part; parts/table.c lists those chosen. */
+/* part: the interface of parts; parts/table.c lists the parts of this server.
+ */
 #ifndef PART_H
 #define PART_H
 
@@ -9,10 +10,10 @@
 struct event;
 struct status;
 
-/* What happens in a server's life, and what `text` is then. */
+/* The events of a server's life, and the text that comes with each. */
 enum part_event {
-    PART_START,     /* a failure ends the start; 1: the server is to wait, as
-                        standby, until somebody posts server_begin */
+    PART_START,     /* a failure ends the start; 1 = the server waits, as
+                        standby, until server_begin is posted */
     PART_WAIT,      /* it waits */
     PART_BEGIN,     /* before on_start; a failure ends the start */
     PART_READY,     /* after on_start: the server serves */
@@ -21,10 +22,10 @@ enum part_event {
     PART_LOG_FILE,  /* once a second before a line goes to the log file, text:
                         its path; in any thread that logs, one at a time, which
                         must not log here: a failure is logged for it */
-    PART_SUMMARY,   /* a summary was made: its text */
-    PART_HUNG,      /* the loop hangs, in the control thread: what was found */
-    PART_CANDIDATE, /* code is a candidate, in a thread of its own: from
-                       where; a failure rejects it */
+    PART_SUMMARY,   /* a summary is logged; text: the summary */
+    PART_HUNG,      /* the loop hangs; text: what was found; control thread */
+    PART_CANDIDATE, /* code is a candidate; text: its path; a failure rejects
+                       it; in a thread of its own */
     PART_CLOSE,     /* the close begins, before on_close; text: "restart" when
                        another program takes over, otherwise NULL */
     PART_END        /* the hooks are closed; text: as before. A restart's
@@ -35,28 +36,29 @@ enum part_event {
 /* What a part does with a request of the control socket. */
 enum part_answer { PART_UNKNOWN, PART_TAKEN, PART_RELOADS };
 
-/* Where a generation comes from, by paths from the project's folder. */
+/* The files of a generation, as paths from the project's folder. */
 struct source {
     const char *code, *conf;
 };
 extern const struct source source_built; /* what make left, and svr_conf */
 
-/* A part's row; what is left out does nothing. All run on the loop thread, but
- * for PART_HUNG, and for check, which runs in a checker too. */
+/* A part. What is left out does nothing. All functions run on the loop thread
+ * unless the comment says otherwise; `check` also runs in the process that
+ * tries a candidate. */
 struct part {
     const char *name;
     const struct svr_key *keys; /* its keys, "NAME.KEY"; the last has no name */
     /* Checks values against each other. Returns 0, or -1 as svr_fail. */
     int (*check)(const struct conf *conf);
-    /* Returns 0 (or what an event wants), or -1 as svr_fail. `conf` is the
-     * one in force. */
+    /* Returns 0 (or what the event asks for), or -1 as svr_fail. `conf` is the
+     * configuration in force. */
     int (*event)(enum part_event event, const struct conf *conf,
                  const char *text);
     /* Writes its members of the status: `, "NAME": ...`. */
     void (*status)(FILE *out);
-    /* The part is a sink of the log, by the keys SINK (a bool), SINK.level and
-     * SINK.format. Takes a line, with its newline; any thread, at once, and
-     * logs nothing meanwhile. Returns 0 or the error. */
+    /* A sink of the log, with the keys SINK (a bool), SINK.level and
+     * SINK.format. `line` takes a line with its newline, in any thread, at
+     * once, and must not log. Returns 0 or the error. */
     const char *sink;
     int (*line)(const char *line, size_t length);
     /* A format of log lines, by a word of its own: writes the line with its
@@ -74,23 +76,23 @@ struct part {
      */
     const char *command;
     enum part_answers { PART_AT_ONCE, PART_VERDICT, PART_STARTED } answers;
-    /* Serves a request, one line, in the control thread, at once. Takes the
-     * client's descriptor over, to answer with a digit, the exit status of
-     * svr.sh, and a line (PART_TAKEN), or wants a reload to answer it. */
+    /* Serves a request, one line, at once; control thread. Takes the client's
+     * descriptor, to answer with a digit, the exit status for svr.sh, and a
+     * line (PART_TAKEN); or lets a reload answer it (PART_RELOADS). */
     enum part_answer (*request)(const char *line, int client);
-    /* Where the next generation comes from; NULL: from where it always does. */
+    /* The files of the next generation; NULL = those that make left. */
     const struct source *(*source)(void);
 };
 
-/* The project's folder, for openat(2) and its kin. */
+/* A descriptor of the project's folder, for openat(2). */
 extern int part_folder;
 
 /* The parts of this server; NULL ends the list. */
 extern const struct part *const parts[];
 
-/* part_conf reads a configuration as this server needs it: with the keys of all
- * parts and those of a handler (NULL: all other keys are the user's), and with
- * the parts' own checks. Returns NULL as svr_fail. */
+/* part_conf reads a configuration with the keys of all parts and of a handler
+ * (NULL = all other keys are the user's), and runs the parts' own checks.
+ * Returns NULL as svr_fail. */
 struct conf *part_conf(int dir, const char *file, const struct svr_key *keys);
 
 /* part_send sends an event to all parts. Returns the sum of their answers, or
@@ -100,7 +102,7 @@ int part_send(enum part_event event, const struct conf *conf, const char *text);
 /* part_status writes the members of all parts. */
 void part_status(FILE *out);
 
-/* part_request and part_source ask the parts, until one answers. */
+/* part_request and part_source ask each part until one answers. */
 enum part_answer part_request(const char *line, int client);
 const struct source *part_source(void);
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* What happened last, each with its time. */
+/* status_note records the last event of a kind, with its time. */
 enum status_event {
     STATUS_RELOAD,
     STATUS_SUMMARY,
@@ -16,26 +16,27 @@ enum status_event {
 };
 void status_note(enum status_event event, const char *text);
 
-/* The word of the server's life: starting, running, hung, closing. */
+/* status_state sets the state: starting, running, hung, closing, standby. */
 void status_state(const char *state);
 
-/* A swap, and the keys whose change waits for a restart ("" = none). */
+/* status_generation records a swap, and the keys that wait for a restart ("" =
+ * none). */
 void status_generation(unsigned generation, const char *build_id,
                        const char *pending);
-/* How a reload ended: 0 applied, 1 rejected, and the line to show. The last one
- * is there to be read. */
+/* status_reload records the verdict on a reload: 0 = applied, 1 = rejected, and
+ * its line. status_verdict returns the last one. */
 enum { STATUS_TEXT = 2048 };
 void status_reload(int code, const char *text);
 int status_verdict(char text[STATUS_TEXT]);
 
-/* How often the loop turned, timers ran, and came too late for a tick. */
+/* Turns of the loop, timers that ran, and timers that missed ticks. */
 extern struct status_loop { _Atomic int64_t turns, ticks, late; } status_loop;
 
-/* Further members of the JSON object, malloc'd, which are taken over; kept for
- * when the loop hangs. */
+/* status_figures takes the members that the loop adds to the JSON object, from
+ * malloc(3), and frees the former ones. They stay while the loop hangs. */
 void status_figures(char *members);
 
-/* All that is known, as a form of the status sees it. */
+/* What is known, for a part that renders the status. */
 struct status {
     const char *state;
     time_t start_time;
@@ -50,16 +51,15 @@ struct status {
 /* status_rss is the resident memory in kB. */
 long status_rss(void);
 
-/* status_render makes what `svr.sh status` prints with the option `form`: ""
- * for people, --json, or one that a part knows; `stale` when the loop does not
- * answer. The caller frees. NULL: nobody knows that form. */
+/* status_render returns what `svr.sh status` prints with the option `form`: "",
+ * --json, or that of a part; `stale`: the loop does not answer. The caller
+ * frees it. NULL: the form is unknown, or memory is short (errno ENOMEM). */
 char *status_render(const char *form, bool stale);
 
-/* status_open begins to publish the status in the files run/status,
- * run/status--json and so on, one for each form, for clients of a server that
- * does not answer; `changed` is called when they need to be written again. Any
- * thread. status_publish writes them if something changed; the control thread
- * calls it. status_remove removes them. */
+/* status_open begins to publish the status in run/status, run/status--json and
+ * so on, a file for each form, for clients of a server that does not answer. It
+ * calls `changed`, in any thread, when they are out of date. status_publish, on
+ * the control thread, then writes them. status_remove removes them. */
 void status_open(int dir, void (*changed)(void));
 void status_publish(void);
 void status_remove(void);

@@ -260,3 +260,14 @@ END
     make -s tiny-new >/dev/null 2>&1
     ./tiny-new -q ../made
 }
+
+@test "scripts/demo shows a start, a reload, refusals and a close, from the sources" {
+    command -v autoreconf >/dev/null || skip "no autoconf"
+    unset WARNINGS
+    mkdir ../tree
+    (cd "$TINY_SRC" && tar cf - --exclude=./build --exclude=./.git --exclude='*.o' --exclude=./config.status --exclude=./Makefile .) | tar xf - -C ../tree
+    run bounded ../tree/scripts/demo "$PWD/../made"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"reloaded: generation 2"*"the state was kept"*"rejected: svr_conf:"*"running, pid"* ]]
+}

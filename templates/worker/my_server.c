@@ -46,6 +46,11 @@ on_start(void) {
 }
 
 static int
+on_reload(void) {
+    return report(NULL); /* what was done before the reload */
+}
+
+static int
 get_summary(char *text, size_t size) {
     const struct state *state = svr_state();
     snprintf(text, size, "lines %jd, words %jd", (intmax_t)state->lines,
@@ -97,6 +102,7 @@ run(void) {
     return svr_fail("out: %.200s: %m", conf->out);
 }
 
-SVR_HANDLER(.on_start = on_start, .get_summary = get_summary, .run = run,
-            .migrate = migrate, .state_size = sizeof(struct state),
-            .state_version = 2, .callbacks = SVR_CALLBACKS(SVR_CALL(report)));
+SVR_HANDLER(.on_start = on_start, .on_reload = on_reload,
+            .get_summary = get_summary, .run = run, .migrate = migrate,
+            .state_size = sizeof(struct state), .state_version = 2,
+            .callbacks = SVR_CALLBACKS(SVR_CALL(report)));
