@@ -83,7 +83,8 @@ answer_client(struct client *client, int code, const char *text) {
     struct iovec pieces[] = {
         {&digit, 1}, {(void *)text, strlen(text)}, {(void *)"\n", 1}};
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
-    sendmsg(client->fd, &message, MSG_NOSIGNAL);
+    while (sendmsg(client->fd, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
+        continue;
     hang_up(client);
 }
 
@@ -182,15 +183,16 @@ read_request(struct client *client) {
     for (size_t used = 0; used < REQUEST_SIZE;) {
         struct pollfd ready = {.fd = client->fd, .events = POLLIN};
         int64_t left = (until - loop_now()) / MILLI;
+        errno = 0; /* what is interrupted is tried again */
         ssize_t got = left > 0 && poll(&ready, 1, (int)left) > 0
                           ? recv(client->fd, client->request + used,
                                  REQUEST_SIZE - used, 0)
                           : 0;
-        if (got <= 0) {
+        if (got <= 0 && errno != EINTR) {
             hang_up(client);
             return false;
         }
-        used += (size_t)got;
+        used += got > 0 ? (size_t)got : 0;
         char *end = memchr(client->request, '\n', used);
         if (end) {
             *end = '\0';

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,17 @@ command_run(int dir) {
     return serve_folder(lock_report());
 }
 
+/* Waits at most 10 s for the end of a process. */
+static bool
+has_ended_soon(pid_t pid, int *status) {
+    for (int i = 0; i < 1000; i++) {
+        if (waitpid(pid, status, WNOHANG) == pid)
+            return true;
+        poll(NULL, 0, 10);
+    }
+    return false;
+}
+
 /* Reports to the caller of `start` how it went. */
 static int
 report_start(int from, pid_t pid) {
@@ -144,7 +156,10 @@ report_start(int from, pid_t pid) {
         fputs(text + 1, stdout);
         return 0;
     }
-    waitpid(pid, &status, 0);
+    if (!has_ended_soon(pid, &status) && !*text) {
+        puts(SVR_PROJECT ": started; its report was lost");
+        return 0;
+    }
     if (*text)
         fputs(text + 1, stderr);
     else
