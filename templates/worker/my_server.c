@@ -13,17 +13,18 @@
 enum { PIECE = 16, IDLE_MS = 500 };
 
 /* What a reload keeps. When you change it, raise the version in the table and
- * let migrate fill the new state. Static variables are reset by a reload. */
+ * let migrate_state fill the new state. Static variables are reset by a reload.
+ */
 struct state {
     ino_t input; /* the file that is being read, */
     long offset; /* and how far */
     int64_t lines;
-    int64_t words; /* since version 2 */
+    int64_t words; /* since version 1 */
 };
 
 static int
-migrate(int from, const void *old, void *new) {
-    if (from != 1)
+migrate_state(int from, const void *old, void *new) {
+    if (from != 0)
         return svr_fail("version %d is unknown", from);
     memcpy(new, old, offsetof(struct state, words));
     return SVR_OK;
@@ -103,6 +104,6 @@ run(void) {
 }
 
 SVR_HANDLER(.on_start = on_start, .on_reload = on_reload,
-            .get_summary = get_summary, .run = run, .migrate = migrate,
-            .state_size = sizeof(struct state), .state_version = 2,
+            .get_summary = get_summary, .run = run, .migrate = migrate_state,
+            .state_size = sizeof(struct state), .state_version = 1,
             .callbacks = SVR_CALLBACKS(SVR_CALL(report)));
