@@ -98,14 +98,14 @@ load_checkpoint(const struct head *head, size_t size) {
 static int
 restore(void) {
     size_t size;
-    struct head *head;
-    int result = store_take(path, (void **)&head, &size);
+    void *bytes;
+    int result = store_take(path, &bytes, &size);
     bool later = result < 0 && errno != 0; /* it may be whole */
-    if (result > 0 && size < sizeof *head)
+    if (result > 0 && size < sizeof(struct head))
         result = svr_fail("it is no checkpoint");
     else if (result > 0)
-        result = load_checkpoint(head, size - sizeof *head);
-    free(head);
+        result = load_checkpoint(bytes, size - sizeof(struct head));
+    free(bytes);
     return result < 0 ? svr_fail("checkpoint %.64s: %.300s; %s", path,
                                  failure_reason(),
                                  later ? "start again when that is over"

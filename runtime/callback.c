@@ -49,8 +49,8 @@ is_news(const char *text, int64_t *times) {
     return true;
 }
 
-/* Asks on_except. Returns 0 to continue, otherwise the exit
- * status to close with. */
+/* Asks on_except. Returns 0 to continue, otherwise the exit status to close
+ * with. */
 static int
 ask_except(struct svr_error error) {
     int (*on_except)(const struct svr_error *error) =

@@ -177,6 +177,8 @@ is_whole(int fd) {
 int
 handler_load(int dir, const char *path, struct handler *handler) {
     char whole_path[96];
+    handler->names = NULL;
+    handler->code = NULL;
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return svr_fail("%s: %s", path, strerror(errno));
@@ -193,6 +195,7 @@ handler_load(int dir, const char *path, struct handler *handler) {
     if (check_table(handler) == 0 && take_callbacks(handler) == 0)
         return 0;
     free(handler->names);
+    handler->names = NULL;
     dlclose(handler->code);
     handler->code = NULL;
     return -1;

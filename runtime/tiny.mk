@@ -126,7 +126,7 @@ build/handler.so: $(HANDLER_OBJECTS)
 	@statics=$$($(LIST_STATICS)); test -z "$$statics" || { \
 		printf 'extern const char svr_statics[]; __attribute__((%s))%s"%s";\n' \
 			'visibility("default")' 'const char svr_statics[]=' "$$statics" | \
-			$(CC) $(ALL_CFLAGS) -xc -c -o build/statics.o -; \
+			$(CC) $(ALL_CFLAGS) -xc -c -o build/statics.o - && \
 		$(LINK_HANDLER) build/statics.o $(LDLIBS); }
 	$(AT)mv -f $@.new $@
 

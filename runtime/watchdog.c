@@ -118,7 +118,7 @@ watchdog_doing(char name[64]) {
     pthread_mutex_unlock(&doing.lock);
 }
 
-/* ---- The control thread's side ------------------------------------  */
+/* ---- The control thread's side ---------------------------------------- */
 
 /* Writes what the loop is in, and since when. */
 static void
