@@ -19,6 +19,10 @@ const char *failure_reason(void);
 /* failure_clear forgets the reason; before a call into the user's code. */
 void failure_clear(void);
 
+/* failure_in_log begins or ends a part of a log call that may fail: there this
+ * thread's failures are recorded apart, since a log call keeps the reason. */
+void failure_in_log(bool begins);
+
 /* failure_describe writes "WHERE: MESSAGE (FILE:LINE)" for a hook or callback
  * that returned `result`, below 0. failure_in makes that the reason, and
  * returns -1. */

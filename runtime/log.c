@@ -260,10 +260,12 @@ deliver_event(const struct event *event) {
     if (in_use->checked != event->now.tv_sec) {
         pthread_rwlock_unlock(&in_use_lock);
         pthread_rwlock_wrlock(&in_use_lock);
+        failure_in_log(true);
         int looked = look_after_file(in_use, event->now.tv_sec);
         pthread_rwlock_unlock(&in_use_lock);
         if (looked < 0)
             svr_warn("%s: %s", rows[FILE_LOG].key, failure_reason());
+        failure_in_log(false);
         pthread_rwlock_rdlock(&in_use_lock);
     }
     for (int i = 0; i < SINKS; i++) {
