@@ -16,6 +16,21 @@
 #include "template.h"
 
 static const struct project *project;
+static char tinys[16384]; /* " PATH" of each file that is Tiny's */
+
+/* Writes a file of the project. */
+static int
+write_file(const char *path, const char *text, size_t size) {
+    static const char *const folders[] = {"runtime/", "parts/", "service/",
+                                          "svr.sh"};
+    size_t used = strlen(tinys);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+            used += (size_t)snprintf(tinys + used, sizeof tinys - used, " %s",
+                                     path);
+    return used < sizeof tinys ? stage_write(path, text, size)
+                               : fail("%s: a file too many", path);
+}
 
 static int
 copy_file(const char *folder, const char *path) {
@@ -25,7 +40,7 @@ copy_file(const char *folder, const char *path) {
     if (!text)
         return -1;
     snprintf(target, sizeof target, "%s/%s", folder, path);
-    int result = stage_write(target, text, size);
+    int result = write_file(target, text, size);
     free(text);
     return result;
 }
@@ -158,7 +173,7 @@ fill(void) {
     int result = all ? 0 : fail("no memory");
     for (size_t i = 0; i < pieces_count && result == 0; i++)
         result = add_pieces(all, i);
-    return result < 0 ? result : template_fill(all, words, stage_write);
+    return result < 0 ? result : template_fill(all, words, write_file);
 }
 
 static int
@@ -206,7 +221,7 @@ derive_header_file(void) {
 /* Notes for a later --update: version, arguments, checksums. */
 static int
 note_origin(void) {
-    char text[4096];
+    char text[sizeof tinys + 32];
     size_t size;
     int length = snprintf(text, sizeof text, "%s\n", VERSION);
     if (stage_write(".tiny/version", text, (size_t)length) < 0)
@@ -217,13 +232,8 @@ note_origin(void) {
     if (stage_fd() < 0)
         return stage_write(".tiny/manifest", "", 0);
     FILE *sums = tmpfile(); /* sha256sum's output */
-    int result = sums ? stage_run(stage_fd(),
-                                  "exec 2>/dev/null; set -e; export LC_ALL=C; "
-                                  "f=$(find runtime parts service svr.sh "
-                                  "-type f); f=$(printf '%s\\n' $f | sort); "
-                                  "sha256sum $f",
-                                  -1, sums)
-                      : -1;
+    snprintf(text, sizeof text, "sha256sum%s", tinys);
+    int result = sums ? stage_run(stage_fd(), text, -1, sums) : -1;
     char *manifest = result < 0 ? NULL : stage_output(sums, &size);
     result = manifest
                  ? stage_write(".tiny/manifest", manifest, size)

@@ -94,8 +94,11 @@ stage_run(int folder, const char *line, int in, FILE *out) {
     posix_spawn_file_actions_addfchdir_np(&changes, folder);
     if (in >= 0)
         posix_spawn_file_actions_adddup2(&changes, in, STDIN_FILENO);
-    if (out)
+    if (out) {
         posix_spawn_file_actions_adddup2(&changes, fileno(out), STDOUT_FILENO);
+        posix_spawn_file_actions_addopen(&changes, STDERR_FILENO, "/dev/null",
+                                         O_WRONLY, 0);
+    }
     if (posix_spawn(&pid, "/bin/sh", &changes, NULL, argv, environ) == 0)
         waitpid(pid, &status, 0);
     posix_spawn_file_actions_destroy(&changes);
@@ -111,7 +114,10 @@ stage_output(FILE *out, size_t *size) {
     rewind(out);
     *size = fread(text, 1, (size_t)end, out);
     text[*size] = '\0';
-    return text;
+    if (*size == (size_t)end)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* ---- Begin ------------------------------------------------------------ */
@@ -178,8 +184,7 @@ stage_hold(bool is) {
 
 void
 stage_clear(void) {
-    for (int i = 0; !held && *staging && i < 2 && access(staging, F_OK) == 0;
-         i++)
+    for (int i = 0; !held && *staging && i < 2; i++)
         nftw(staging, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -62,25 +62,30 @@ do_step(char *step) {
     return incomplete(path);
 }
 
-/* Does what the journal says, if there is one. Returns how many steps. */
+/* Does what the journal says, then removes it. */
 static int
-do_journal(void) {
+do_journal(char *steps) {
+    for (char *step; (step = strsep(&steps, "\n"));)
+        if (do_step(step) < 0)
+            return -1;
+    syncfs(folder); /* before the journal goes */
+    return unlinkat(folder, JOURNAL, 0) < 0 ? incomplete(JOURNAL) : 0;
+}
+
+/* Completes an update that was ended by force: there is a journal. */
+static int
+complete(bool quiet) {
     char path[PATH_MAX];
     size_t size;
-    int steps = 0;
     if (faccessat(folder, JOURNAL, F_OK, 0) < 0)
-        return 0;
+        return errno == ENOENT ? 0 : incomplete(JOURNAL);
     snprintf(path, sizeof path, "%s/" JOURNAL, its);
-    char *text = data_read(path, &size), *place = text, *step;
-    if (!text)
-        return -1;
-    for (; steps >= 0 && (step = strsep(&place, "\n"));)
-        steps = do_step(step) < 0 ? -1 : steps + 1;
-    free(text);
-    if (steps < 0)
-        return -1;
-    syncfs(folder); /* before the journal goes */
-    return unlinkat(folder, JOURNAL, 0) < 0 ? incomplete(path) : steps;
+    char *steps = data_read(path, &size);
+    int result = steps ? do_journal(steps) : -1;
+    free(steps);
+    if (result == 0 && !quiet)
+        puts("  completed an update that was ended by force");
+    return result;
 }
 
 /* ---- Read ------------------------------------------------------------- */
@@ -105,10 +110,7 @@ update_read(struct project *project, char with[UPDATE_WITH]) {
         return fail("%s: an update was ended by force; run it without "
                     "--dry-run, to complete it",
                     its);
-    int done = do_journal();
-    if (done > 0 && !project->quiet)
-        puts("  completed an update that was ended by force");
-    char *text = done < 0 ? NULL : data_read(path, &size);
+    char *text = complete(project->quiet) < 0 ? NULL : data_read(path, &size);
     if (!text)
         return -1;
     int found = sscanf(text, "--name=%63s --template=%63s --with=%2047s", name,
@@ -121,28 +123,37 @@ update_read(struct project *project, char with[UPDATE_WITH]) {
 
 /* ---- Plan ------------------------------------------------------------- */
 
-/* The files of the project that are not as a manifest has them, "PATH: ..."
- * a line, with a newline before the first; NULL: sha256sum failed. */
+static int
+count_lines(const char *text) {
+    int lines = 0;
+    while (text && (text = strchr(text, '\n')))
+        text++, lines++;
+    return lines;
+}
+
+/* Which files of the project are as a manifest has them, "PATH: OK" a line or
+ * "PATH: FAILED...", with a newline before the first; NULL: sha256sum failed.
+ */
 static char *
-other_files(int manifest_folder) {
+compare_files(int manifest_folder, const char *known) {
     FILE *out = tmpfile();
     size_t size;
     char *text = NULL;
     int manifest =
         openat(manifest_folder, ".tiny/manifest", O_RDONLY | O_CLOEXEC);
     if (out && manifest >= 0 &&
-        stage_run(folder,
-                  "echo; LC_ALL=C sha256sum -c --quiet - 2>/dev/null; "
-                  "test $? -le 1",
+        stage_run(folder, "echo; LC_ALL=C sha256sum -c -; test $? -le 1",
                   manifest, out) == 0)
         text = stage_output(out, &size);
     if (out)
         fclose(out);
     if (manifest >= 0)
         close(manifest);
-    if (!text)
-        fail("%s: sha256sum failed; nothing changed", its);
-    return text;
+    if (count_lines(text) == count_lines(known) + 1)
+        return text;
+    free(text);
+    fail("%s: sha256sum failed; nothing changed", its);
+    return NULL;
 }
 
 static char *
@@ -198,11 +209,11 @@ plan_file(struct plan *plan, const char *path) {
     if (fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0) {
         say(plan, "new", path);
     } else if (!S_ISREG(file.st_mode) ||
-               (has(plan->different, "\n", path, ": ") &&
-                (has(plan->edited, "\n", path, ": ") ||
+               (has(plan->different, "\n", path, ": FAILED") &&
+                (has(plan->edited, "\n", path, ": FAILED") ||
                  !has(plan->old, "  ", path, "\n")))) {
         return put_beside(plan, path);
-    } else if (has(plan->different, "\n", path, ": ")) {
+    } else if (has(plan->different, "\n", path, ": FAILED")) {
         say(plan, "changed", path);
     } else {
         return 0; /* it is up to date */
@@ -220,7 +231,7 @@ plan_end(struct plan *plan, const char *path) {
         fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
         !S_ISREG(file.st_mode))
         return 0;
-    if (!has(plan->edited, "\n", path, ": ")) {
+    if (!has(plan->edited, "\n", path, ": FAILED")) {
         say(plan, "removed", path);
         fprintf(plan->journal, "remove %s\n", path);
         return 0;
@@ -278,8 +289,9 @@ make_plan(struct plan *plan, const char *stage) {
                                         ".tiny/manifest"};
     plan->old = read_manifest(its);
     plan->new = plan->old ? read_manifest(stage) : NULL;
-    plan->edited = plan->new ? other_files(folder) : NULL;
-    plan->different = plan->edited ? other_files(stage_fd()) : NULL;
+    plan->edited = plan->new ? compare_files(folder, plan->old) : NULL;
+    plan->different =
+        plan->edited ? compare_files(stage_fd(), plan->new) : NULL;
     if (!plan->different || check_folders() < 0 ||
         each(plan, plan->new, plan_file) < 0 ||
         each(plan, plan->old, plan_end) < 0)
@@ -293,16 +305,16 @@ make_plan(struct plan *plan, const char *stage) {
 
 /* Makes the plan last, then does it. */
 static int
-carry_out(const char *journal, size_t size) {
-    if (stage_write("journal", journal, size) < 0)
+carry_out(struct buffer *steps) {
+    if (stage_write("journal", steps->text, steps->size) < 0)
         return -1;
     if (syncfs(folder) < 0 ||
         renameat(stage_fd(), "journal", folder, JOURNAL) < 0)
         return fail("%s: %s; nothing changed", its, strerror(errno));
     stage_hold(true); /* it belongs to the journal now */
-    int steps = do_journal();
-    stage_hold(steps < 0);
-    return steps < 0 ? -1 : 0;
+    int result = do_journal(steps->text);
+    stage_hold(result < 0);
+    return result;
 }
 
 int
@@ -312,11 +324,11 @@ update_apply(const struct project *project) {
     struct plan plan = {.quiet = project->quiet};
     snprintf(stage, sizeof stage, "/proc/self/fd/%d", stage_fd());
     plan.journal = buffer_open(&steps);
-    int result = plan.journal ? make_plan(&plan, stage) : -1;
+    int result = plan.journal ? make_plan(&plan, stage) : fail("no memory");
     if (buffer_close(&steps, plan.journal) < 0 && result == 0)
         result = fail("no memory");
     if (result == 0 && !project->dry_run)
-        result = carry_out(steps.text, steps.size);
+        result = carry_out(&steps);
     free(steps.text);
     free(plan.old);
     free(plan.new);

@@ -21,7 +21,6 @@
 #include "loop.h"
 #include "server.h"
 #include "signals.h"
-#include "signals.h"
 
 #define BINARY "build/" SVR_PROJECT
 #define PROBE  "run/restart.new"
@@ -44,10 +43,22 @@ refuse_restart(const char *reason) {
     client = -1;
 }
 
+/* Takes the memory for what is left to the next program, while there is a way
+ * back. */
+static int
+make_room(void) {
+    return setenv("LISTEN_FDNAMES", INHERITED_RESTART, 1) ||
+           lock_leave(LOCK_KEPT, -1) || lock_leave(LOCK_REPORT, -1) ||
+           lock_leave("LISTEN_FDS", -1) || lock_leave("LISTEN_PID", -1);
+}
+
 /* The loop has come: nothing is in the way of the close. */
 static int
 begin_restart(void *unused) {
-    if (atomic_exchange(&wanted, false))
+    bool mine = atomic_exchange(&wanted, false);
+    if (mine && make_room() != 0)
+        refuse_restart("no memory");
+    else if (mine)
         server_restart();
     return unused != NULL;
 }
@@ -143,6 +154,7 @@ highest_descriptor(void) {
 static void
 keep_sockets(void) {
     int last = STDERR_FILENO;
+    make_room(); /* a part may have asked */
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     for (int fd = highest_descriptor(); fd > STDERR_FILENO; fd--) {
         int kept = inherited_listens(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
@@ -150,18 +162,16 @@ keep_sockets(void) {
     }
     lock_leave("LISTEN_FDS", last - STDERR_FILENO);
     lock_leave("LISTEN_PID", getpid());
-    setenv("LISTEN_FDNAMES", INHERITED_RESTART, 1);
 }
 
 /* Becomes the new binary. Returns when that fails. */
 static int
 become(void) {
-    lock_keep(client);
     if (binary < 0) /* a part asked for the restart */
         binary = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     fflush(NULL);
     signals_hold();
-    if (fchdir(part_folder) == 0)
+    if (lock_keep(client) == 0 && fchdir(part_folder) == 0)
         fexecve(binary, (char *[]){BINARY, "run", NULL}, environ);
     dprintf(client, "1" SVR_PROJECT ": exec failed: %s; it has ended\n",
             strerror(errno));

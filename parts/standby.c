@@ -68,10 +68,8 @@ standby_event(enum part_event event, const struct conf *conf,
               const char *text) {
     if (event == PART_START)
         return start_standby(conf_text(conf, "standby.lock"));
-    if (event == PART_CLOSE && text && master) { /* a restart keeps the lock */
-        fcntl(lock, F_SETFD, 0);
-        lock_leave(KEPT, lock);
-    }
+    if (event == PART_CLOSE && text && master && lock_leave(KEPT, lock) == 0)
+        fcntl(lock, F_SETFD, 0); /* a restart keeps the lock */
     return 0;
 }
 

@@ -18,7 +18,6 @@
 #define LOCK_FILE "run/lock"
 
 static int held = -1;
-static const char *const words[] = {"SVR_LOCK_FD", "SVR_REPORT_FD"};
 
 int
 lock_inherit(const char *word) {
@@ -28,11 +27,14 @@ lock_inherit(const char *word) {
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
 }
 
-void
+int
 lock_leave(const char *word, int number) {
-    char text[16];
-    snprintf(text, sizeof text, "%d", number);
-    setenv(word, text, 1);
+    static char left[8][40]; /* setenv(3) would take memory each time */
+    int i = 0;
+    while (*left[i] && strncmp(left[i], word, strlen(word)) != 0)
+        i++;
+    snprintf(left[i], sizeof left[i], "%s=%d", word, number);
+    return putenv(left[i]);
 }
 
 /* A child that is forked shares the lock, and would hold it after our end. */
@@ -94,7 +96,7 @@ refuse_lock(int dir) {
 int
 lock_take(int dir) {
     mkdirat(dir, "log", 0755);
-    held = lock_inherit(words[0]);
+    held = lock_inherit(LOCK_KEPT);
     if (held >= 0 && lock_file(held) < 0)
         return refuse_lock(dir);
     if (held < 0)
@@ -150,15 +152,9 @@ lock_held(int dir, struct lock_holder *holder) {
     return result < 0 ? -1 : lock.l_type != F_UNLCK;
 }
 
-void
+int
 lock_keep(int report) {
-    lock_leave(words[0], held);
-    lock_leave(words[1], report);
     fcntl(held, F_SETFD, 0);
     fcntl(report, F_SETFD, 0);
-}
-
-int
-lock_report(void) {
-    return lock_inherit(words[1]);
+    return lock_leave(LOCK_KEPT, held) || lock_leave(LOCK_REPORT, report);
 }

@@ -32,18 +32,20 @@ struct lock_holder {
  * or -1 with errno if this user may not know. */
 int lock_held(int dir, struct lock_holder *holder);
 
+/* What lock_keep leaves: the lock, and the client that waits for the start. */
+#define LOCK_KEPT   "SVR_LOCK_FD"
+#define LOCK_REPORT "SVR_REPORT_FD"
+
 /* lock_keep leaves the lock to the next program of this process, and the
- * descriptor of the client that waits for its start. */
-void lock_keep(int report);
+ * descriptor of the client that waits for its start. Returns 0, or not 0 when
+ * memory is short. */
+int lock_keep(int report);
 
-/* lock_leave leaves a number to the next program, in the environment.
- * lock_inherit takes it there, as a descriptor that is closed in children; -1 =
- * there is none. */
-void lock_leave(const char *word, int number);
+/* lock_leave leaves a number to the next program, in the environment. Returns
+ * 0, or not 0 when memory is short; always 0 for a word that was left before.
+ * Loop thread. lock_inherit takes it there, as a descriptor that is closed in
+ * children; -1 = there is none. */
+int lock_leave(const char *word, int number);
 int lock_inherit(const char *word);
-
-/* lock_report is the descriptor of the client that waits for the start, from
- * the former program; -1 = none. */
-int lock_report(void);
 
 #endif

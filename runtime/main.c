@@ -129,7 +129,7 @@ serve_folder(int report) {
 static int
 command_run(int dir) {
     close(dir);
-    return serve_folder(lock_report());
+    return serve_folder(lock_inherit(LOCK_REPORT));
 }
 
 /* Waits at most 10 s for the end of a process. */

@@ -266,7 +266,7 @@ END
     unset WARNINGS
     mkdir ../tree
     (cd "$TINY_SRC" && tar cf - --exclude=./build --exclude=./.git --exclude='*.o' --exclude=./config.status --exclude=./Makefile .) | tar xf - -C ../tree
-    run bounded ../tree/scripts/demo "$PWD/../made"
+    run timeout 600 ../tree/scripts/demo "$PWD/../made"
     echo "$output"
     [ "$status" -eq 0 ]
     [[ $output == *"reloaded: generation 2"*"the state was kept"*"rejected: svr_conf:"*"running, pid"* ]]

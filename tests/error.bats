@@ -143,3 +143,27 @@ END
     wait_line 5 'run: descriptor 77 is not watched'
     bounded ./svr.sh close
 }
+
+@test "a log call keeps the caller's reason, even when a rotation fails in it" {
+    hooks <<'END'
+#include <unistd.h>
+static int run(void) {
+    svr_fail("the first reason");
+    usleep(1100000); /* the log file is looked after once a second */
+    svr_info("logged in between");
+    return SVR_FAILED;
+}
+SVR_HANDLER(.run = run);
+END
+    long=$(printf '%0250d' 0) # with a period behind it, no file name any more
+    set_key log.file_log "\"log/$long\""
+    set_key log.file_log.level INFO
+    set_key log.file_log.rotate_size 100
+    build
+    run_server
+    wait_line 10 'keeps its name: File name too long'
+    wait_line 10 'run: the first reason'
+    bounded ./svr.sh close
+    has_line 'logged in between'
+    [ "$(count_lines 'run: ' | head -1)" = "$(count_lines 'run: the first reason')" ]
+}

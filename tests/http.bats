@@ -109,6 +109,32 @@ assert get(late, "/healthz")[0] == 200 # as soon as one of the three is idle
 END
 }
 
+@test "a full house stays full over a reload; with more room, who waits comes in" {
+    set_key http.idle 600.0
+    set_key http.max_clients 2
+    serve
+    talk <<'END'
+import json
+def clients():
+    return json.loads(subprocess.check_output(["./svr.sh", "status", "--json"]))["httpd"]["clients"]
+full = [connect() for i in range(2)]
+for c in full: assert get(c, "/healthz")[0] == 200
+late = connect()
+late.request("GET", "/healthz")
+open("my_util.c", "a").write("/* another */\n")
+for i in range(3):
+    assert svr("reload") == 0
+    for c in full: assert get(c, "/healthz")[0] == 200
+    assert clients() == 2
+conf = open("svr_conf").read()
+open("svr_conf", "w").write(conf.replace("http.max_clients = 2", "http.max_clients = 3"))
+assert svr("reload") == 0
+answer = late.getresponse()
+assert answer.status == 200 and answer.read() == b"ok\n"
+assert clients() == 3
+END
+}
+
 @test "new code answers in an old connection, with the counter; so does migrated state" {
     serve
     talk <<'END'
