@@ -20,7 +20,7 @@ static char tinys[16384]; /* " PATH" of each file that is Tiny's */
 
 /* Writes a file of the project. */
 static int
-write_file(const char *path, const char *text, size_t size) {
+write_piece(const char *path, const char *text, size_t size) {
     static const char *const folders[] = {"runtime/", "parts/", "service/",
                                           "svr.sh"};
     size_t used = strlen(tinys);
@@ -40,7 +40,7 @@ copy_file(const char *folder, const char *path) {
     if (!text)
         return -1;
     snprintf(target, sizeof target, "%s/%s", folder, path);
-    int result = write_file(target, text, size);
+    int result = write_piece(target, text, size);
     free(text);
     return result;
 }
@@ -173,7 +173,7 @@ fill(void) {
     int result = all ? 0 : fail("no memory");
     for (size_t i = 0; i < pieces_count && result == 0; i++)
         result = add_pieces(all, i);
-    return result < 0 ? result : template_fill(all, words, write_file);
+    return result < 0 ? result : template_fill(all, words, write_piece);
 }
 
 static int

@@ -202,12 +202,26 @@ put_beside(struct plan *plan, const char *path) {
                : 0;
 }
 
+/* Whether the file could be compared. */
+static int
+check_read(const struct plan *plan, const char *path) {
+    if (!has(plan->edited, "\n", path, ": FAILED open") &&
+        !has(plan->different, "\n", path, ": FAILED open"))
+        return 0;
+    return fail("%s/%s: cannot be read; nothing changed", its, path);
+}
+
 /* Plans what becomes of a file that Tiny has. */
 static int
 plan_file(struct plan *plan, const char *path) {
     struct stat file;
     if (fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno != ENOENT)
+            return fail("%s/%s: %s; nothing changed", its, path,
+                        strerror(errno));
         say(plan, "new", path);
+    } else if (S_ISREG(file.st_mode) && check_read(plan, path) < 0) {
+        return -1;
     } else if (!S_ISREG(file.st_mode) ||
                (has(plan->different, "\n", path, ": FAILED") &&
                 (has(plan->edited, "\n", path, ": FAILED") ||
@@ -231,6 +245,8 @@ plan_end(struct plan *plan, const char *path) {
         fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
         !S_ISREG(file.st_mode))
         return 0;
+    if (check_read(plan, path) < 0)
+        return -1;
     if (!has(plan->edited, "\n", path, ": FAILED")) {
         say(plan, "removed", path);
         fprintf(plan->journal, "remove %s\n", path);

@@ -18,7 +18,7 @@
 
 enum { AT_ONCE = 16, BROKEN = 255 };
 
-/* Takes some output, so much at once that nobody else has to wait. */
+/* Reads some output, a bounded amount at once, so that the loop stays free. */
 static int
 take_output(void *arg) {
     struct child *child = arg;
@@ -74,7 +74,7 @@ kill_late(void *arg) {
 _Noreturn static void
 live_as_child(svr_call *work, void *arg, int out) {
     svr_log_lowest = SVR_ERR + 1;
-    __fpurge(stdout); /* what the server has not written yet is not its */
+    __fpurge(stdout); /* unwritten output of the server's is not the child's */
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);

@@ -92,7 +92,7 @@ ask_member(CURL *curl, const char *member, const char *what,
     return status;
 }
 
-/* Has a token for the user, if there is a user. */
+/* Gets a token for the user, if there is a user. */
 static bool
 log_in(CURL *curl, const char *member, int64_t millis) {
     struct buffer question;

@@ -34,7 +34,7 @@ static struct MHD_Daemon *library;
 static int welcome_http(void *unused);
 static struct listen place = {.who = "svr_http", .welcome = welcome_http};
 
-/* Lets the library do what is due. */
+/* Runs the library for what is due. */
 static int
 serve_http(void *unused) {
     MHD_UNSIGNED_LONG_LONG left = 0;
@@ -258,7 +258,7 @@ answers(void) {
     return false;
 }
 
-/* No more clients; those who have asked get their answers. */
+/* Accepts no more clients, and sends the answers that are due. */
 static void
 finish_http(bool restarts) {
     listen_end(&place, restarts);

@@ -48,7 +48,7 @@ inherited_take(bool (*wanted)(int fd, const void *what), const void *what) {
     return fd;
 }
 
-/* After a restart nobody else will ask for what is left. */
+/* After a restart, closes the sockets that nobody took. */
 static int
 inherited_event(enum part_event event, const struct conf *conf,
                 const char *text) {

@@ -1,4 +1,4 @@
-/* lines: clients that say a line and get an answer, over reloads. */
+/* lines: clients that send lines and get an answer to each, over reloads. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -54,7 +54,7 @@ wait_for(struct client *client, int events) {
                                                       .arg = client});
 }
 
-/* Hands the handler a line, or why there is none. */
+/* Calls the handler with a line, or with the reason why there is none. */
 static int
 answer_line(struct client *client, const char *end, const char *why) {
     size_t used = end ? (size_t)(end + 1 - client->in) : client->in_used;
@@ -164,7 +164,7 @@ svr_lines_clients(void) {
     return count;
 }
 
-/* No more clients; those who have asked get their answers. */
+/* Accepts no more clients, and sends the answers that are due. */
 static void
 finish_lines(bool restarts) {
     struct client *client, *next;

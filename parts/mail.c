@@ -34,7 +34,7 @@ static struct batch {
 } coming, going;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what comes in */
 
-static _Thread_local bool telling; /* own lines are not mailed */
+static _Thread_local bool reporting; /* own lines are not mailed */
 static struct child child;
 static const char *to, *command;
 static int64_t every, sent_at[MOST_AN_HOUR];
@@ -69,7 +69,7 @@ begin_mail(void *unused) {
 
 static int
 take_line(const char *line, size_t length) {
-    if (telling)
+    if (reporting)
         return 0;
     pthread_mutex_lock(&lock);
     bool first = coming.lines == 0;
@@ -113,7 +113,7 @@ deliver_mail(void *unused) {
 /* Logs to the other sinks when an outage begins and ends. */
 static void
 tell_mail(const struct child *mail, int status) {
-    telling = true;
+    reporting = true;
     if (status == 0 && outage)
         svr_warn("log.email: works again");
     else if (status != 0 && !outage)
@@ -124,7 +124,7 @@ tell_mail(const struct child *mail, int status) {
                               : "the command died, signal",
                  status > 0 ? status : -status,
                  (int)strcspn(mail->output, "\n"), mail->output);
-    telling = false;
+    reporting = false;
     outage = status != 0;
 }
 
@@ -174,7 +174,7 @@ finish_mail(void) {
     struct pollfd end = {.fd = child.process, .events = POLLIN};
     if (child.pid && poll(&end, 1, LAST_WORDS_MS) >= 0)
         mail_over(&child, child_end(&child));
-    telling = true;
+    reporting = true;
     if (waits())
         svr_warn("log.email: %u lines were not sent",
                  going.lines + coming.lines);

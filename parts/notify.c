@@ -32,7 +32,7 @@ svr_notify(const char *lines) {
     close(fd);
 }
 
-/* The watchdog of systemd: as long as the loop turns, it is fed. */
+/* Feeds systemd's watchdog while the loop turns. */
 static int
 feed(void *unused) {
     (void)unused;

@@ -55,7 +55,7 @@ svr_fencing_token(void) {
     return token;
 }
 
-/* What the loop does when the lease may be over soon. */
+/* Called by the loop when the lease may expire soon. */
 static int
 lose_lease(void *unused) {
     svr_warn("standby-etcd: the lease was not renewed, token %jd is over; "

@@ -102,7 +102,7 @@ read_stored(const char *path, size_t *size) {
     return bytes;
 }
 
-/* Moves a damaged file out of the way of the next one. */
+/* Renames a damaged file, so that the next one can be written. */
 static void
 set_aside(const char *path) {
     char name[FOLDER_NAME], aside[FOLDER_NAME + 10];

@@ -115,7 +115,7 @@ work_in_child(void *arg) {
     return handler_call(task->work, task->arg);
 }
 
-/* Begins those that are next. */
+/* Begins the next tasks, as many as there is room for. */
 static void
 begin_waiting(void) {
     struct task *task;

@@ -21,7 +21,7 @@
 #include "loop.h"
 
 enum { TRY_MS = 10, ANSWER_MS = 2000, GRACE_MS = 500, END_MS = 2500 };
-enum { UNKNOWN_MS = 10000 }; /* what the server has not noted, its default */
+enum { UNKNOWN_MS = 10000 }; /* assumed if the server noted none */
 #define MILLI INT64_C(1000000)
 
 /* One request and what came of it. */
@@ -96,7 +96,7 @@ read_answer(int fd, const struct talk *talk, FILE *out) {
     return true;
 }
 
-/* Sends the request and takes the answer; an empty one: the server ended. */
+/* Sends the request and reads the answer. It is empty if the server ended. */
 static void
 ask_server(int dir, struct talk *talk, int64_t patience_ms) {
     char line[80];

@@ -45,7 +45,7 @@ static const struct svr_key builtin[] = {
     {.key = NULL},
 };
 
-/* Says why in the words that all faults of svr_conf have. */
+/* Records an error of svr_conf, with its line and key. */
 static int
 blame_args(const struct conf_entry *entry, const char *format, va_list args) {
     char because[FAILURE_SIZE - 128];
@@ -74,7 +74,7 @@ number(const char *text, char **end) {
     return strtod_l(text, end, c_locale);
 }
 
-/* What a unit makes of a number: a size or a time. */
+/* The units of sizes and times. */
 static const struct unit {
     const char *name;
     double factor;
@@ -138,7 +138,7 @@ convert(const struct conf_entry *entry, enum svr_type type, void *out) {
     }
 }
 
-/* The type that a value has by its looks. */
+/* The type of a value, judged by its form. */
 static enum svr_type
 guess_type(const struct conf_entry *entry) {
     union {
@@ -176,7 +176,7 @@ distance(const char *a, const char *b) {
     return row[length];
 }
 
-/* Keeps in `hint` the name nearest to a word that nobody knows. */
+/* Keeps in `hint` the known name that is nearest to an unknown word. */
 static void
 consider(const char *word, const char *name, size_t *edits, char hint[96]) {
     size_t now = distance(word, name);
@@ -347,7 +347,7 @@ read_value(struct conf_entry *entry, char *value) {
     return 0;
 }
 
-/* Says that nobody knows a key, and which one is near. */
+/* Records that a key is unknown, and names the nearest known one. */
 static int
 unknown(const struct conf *conf, const struct conf_entry *entry) {
     size_t word = strcspn(entry->key, ".") + 1, edits = 0;

@@ -35,7 +35,7 @@ struct client {
     enum wait wait;
     int fd;
     unsigned pass;    /* the verdict, or the figures, that will answer it */
-    int64_t deadline; /* then it gets what there is */
+    int64_t deadline; /* then it gets the last known figures */
     const char *form; /* of the status: "", or an option */
     char request[REQUEST_SIZE];
 };
@@ -46,7 +46,7 @@ static bool serves; /* the thread runs */
 static atomic_bool stops;
 static int folder, bell = -1, removals = -1, listener = -1;
 static int spare = -1; /* given up for a client where no descriptor is free */
-static bool deaf;      /* a client waits, and not even the spare one is there */
+static bool deaf;      /* a client waits, and even the spare one is in use */
 static struct client clients[CLIENTS];
 static bool reload_wanted;
 static unsigned reloads_begun;
@@ -234,7 +234,7 @@ admit(void) {
         serve_request(client);
 }
 
-/* Gives a waiting client what has come for it. */
+/* Answers a waiting client, if its answer has come. */
 static void
 look_at_client(struct client *client, int64_t now) {
     bool late = now >= client->deadline;
@@ -328,7 +328,7 @@ take_signals(void) {
     }
 }
 
-/* Answers all who wait for one thing. */
+/* Answers all clients that wait for the same thing. */
 static void
 answer_all(enum wait wait, int code, const char *text) {
     for (int i = 0; i < CLIENTS; i++)
@@ -345,7 +345,7 @@ force_end(void) {
     _exit(force_status);
 }
 
-/* Looks after all that is due; returns when to look again. */
+/* Does all that is due. Returns the time of the next look. */
 static int64_t
 look_after(void) {
     int64_t now = loop_now(), look = watchdog_judge(), next = force_at;
@@ -361,14 +361,14 @@ look_after(void) {
             next = clients[i].deadline;
     }
     if (reload_wanted && reloads_begun == verdicts) {
-        reload_wanted = false; /* one more for all who ask meanwhile */
+        reload_wanted = false; /* later requests get a reload of their own */
         reloads_begun++;
         duty->reload();
     }
     return deaf && now + DEAF_MS * MILLI < next ? now + DEAF_MS * MILLI : next;
 }
 
-/* Waits for what comes: a signal, the bell, a client, a removal in run/. */
+/* Waits for a signal, the bell, a client or a removal in run/. */
 static void
 wait_for_news(int64_t next) {
     int64_t left = next - loop_now();

@@ -13,7 +13,7 @@
 #include "folder.h"
 #include "handler.h"
 
-/* More is taken for a damaged table; the server keeps room for 16 states. */
+/* A table with more is refused as damaged; memory for 16 states is kept. */
 enum { MOST_CALLBACKS = 4096 };
 #define MOST_STATE (SIZE_MAX / 32)
 

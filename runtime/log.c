@@ -139,7 +139,7 @@ static struct {
 
 /* ---- Outages ---------------------------------------------------------- */
 
-/* The sink of which this thread is telling: its own lines do not go there. */
+/* The sink that this thread reports on: its own lines do not go there. */
 static _Thread_local int telling = NOBODY;
 
 /* Counts what became of lines, and logs to the other sinks when an outage

@@ -64,7 +64,7 @@ watch_wall(int64_t now) {
     wall.since = now;
 }
 
-/* Returns by how much the clock was set, if that is worth a word. */
+/* Returns by how much the clock was set, if that is worth a log line. */
 static int64_t
 look_at_wall(void) {
     int64_t now = loop_now(), offset = clock_now(CLOCK_REALTIME) - now;

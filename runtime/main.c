@@ -44,8 +44,8 @@ open_folder(void) {
     return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Root does not serve where run/ belongs to another user: that user could turn
- * its files elsewhere, and could not use what root leaves there. */
+/* Root does not serve where run/ belongs to another user: that user could
+ * redirect its files, and could not use the files that root leaves there. */
 static int
 check_user(int dir) {
     struct stat run;
@@ -96,7 +96,7 @@ static int
 live_server(int report) {
     int dir = open_folder(), status = SERVER_FAILED;
     bool started = false;
-    mallopt(M_ARENA_MAX, 1); /* threads here are few, memory is dear */
+    mallopt(M_ARENA_MAX, 1); /* few threads: saves memory */
     if (dir < 0) {
         svr_fail("the project's folder: %s", strerror(errno));
     } else if (access("/proc/self/fd", X_OK) < 0) {

@@ -31,7 +31,7 @@ struct setup {
 
 static int folder;
 static struct setup now;
-static struct conf *first; /* of the start, for what waits for a restart */
+static struct conf *first; /* of the start: shows what awaits a restart */
 static void (*applied)(const struct conf *conf);
 
 static void *state; /* never moves: state_room bytes are its */

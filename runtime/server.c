@@ -54,7 +54,7 @@ call_hook(const char *name, int (*hook)(void)) {
 
 /* ---- Close ------------------------------------------------------------ */
 
-/* Begins the close; the bound first, then what could fail. */
+/* Begins the close: sets the time limit before anything that can fail. */
 static void
 begin_close(int exit_code) {
     int open = OPEN, restart = RESTART;
@@ -94,7 +94,7 @@ svr_close(int exit_code) {
     return 0;
 }
 
-/* Last words of a close that is ended by force. */
+/* Logs that the close is ended by force, and what the loop is stuck in. */
 static void
 forced(void) {
     char name[64];
@@ -142,7 +142,7 @@ plan_summary(char kind) {
 
 /* ---- Reload ----------------------------------------------------------- */
 
-/* Leaves its bounds to clients that get no answer. */
+/* Notes the time limits in run/lock, for clients that get no answer. */
 static void
 note_limits(void) {
     lock_note((int64_t)(close_delay * 1000), (int64_t)(control_limit() * 1000));
@@ -245,7 +245,7 @@ wait_for_events(void) {
     }
 }
 
-/* The safe close: no hook's failure stands between it and the end. */
+/* The safe close. It continues to its end whatever hook fails. */
 static void
 end(void) {
     status_state("closing");
@@ -303,7 +303,7 @@ write_pid(void) {
                : 0;
 }
 
-/* run/ was removed, and is there again. */
+/* run/ was removed and has been restored. */
 static void
 restored(void) {
     note_limits();
@@ -321,7 +321,7 @@ static const struct control_duty control_duty = {.close = close_by_request,
                                                  .state = reload_state,
                                                  .restored = restored};
 
-/* Lets the hooks begin. */
+/* Calls on_start, and begins the first run. */
 static int
 begin_hooks(void) {
     if (part_send(PART_BEGIN, reload_conf(), NULL) < 0)

@@ -1,7 +1,7 @@
 /* syslogger: lines to the system's log, from a thread that may wait for it.
  * syslog(3) blocks while the daemon stalls, and reports no loss; so only
- * the writer calls it, behind a bounded queue, and looks first whether anybody
- * listens. */
+ * the writer calls it, behind a bounded queue, and checks first whether a
+ * daemon listens. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -36,7 +36,7 @@ static struct {
 static const char *ident;
 static void (*tell)(int error, unsigned lines, unsigned waiting);
 
-/* Looks whether somebody listens. Returns 0 or the error. */
+/* Reports whether a daemon listens. Returns 0 or the error. */
 static int
 reach(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX,

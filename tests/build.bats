@@ -18,6 +18,12 @@ says() {
     [ "$(grep -ho '<SUMMARY> [a-z]*' log/demo.console | tail -n 1)" = "<SUMMARY> $1" ]
 }
 
+# copy_source FOLDER: what the source tree has, but nothing that was built.
+copy_source() {
+    (cd "$TINY_SRC" && tar cf - --exclude=./build --exclude=./.git --exclude='*.o' \
+        --exclude=./config.status --exclude=./Makefile .) | tar xf - -C "$1"
+}
+
 @test "make prints one short line a file; V=1 prints the commands, -s nothing" {
     make -s clean
     run make
@@ -71,7 +77,13 @@ says() {
     bounded ./svr.sh reload
     says other
     sed -i 's/^CFLAGS = .*/CFLAGS = -O1 -g -DWORD2/' Makefile
-    sed -i 's/WORD)/WORD2_)/; s/#include "word.h"/&\n#ifdef WORD2\n#define WORD2_ "flag"\n#else\n#define WORD2_ "none"\n#endif/' my_server.c
+    sed -i 's/WORD)/WORD2_)/' my_server.c
+    sed -i 's/#include "word.h"/&\
+#ifdef WORD2\
+#define WORD2_ "flag"\
+#else\
+#define WORD2_ "none"\
+#endif/' my_server.c
     build
     bounded ./svr.sh start
     says flag
@@ -137,7 +149,12 @@ says() {
     [[ $output != *"warning:"* ]]
     hooks <<'END'
 #include <errno.h>
-static int on_start(void) { errno = ENOENT; svr_info("open %s: %m", "it"); errno = EACCES; return svr_fail("%d: %m", 7); }
+static int on_start(void) {
+    errno = ENOENT;
+    svr_info("open %s: %m", "it");
+    errno = EACCES;
+    return svr_fail("%d: %m", 7);
+}
 SVR_HANDLER(.on_start = on_start);
 END
     WARNINGS='-std=c11 -Wall -Wextra -Wpedantic -Werror' build
@@ -190,7 +207,8 @@ END
 #include <sys/stat.h>
 #include <time.h>
 static int on_start(void) {
-    svr_info("pointer %zu time %zu offset %zu key %d", sizeof(void *), sizeof(time_t), sizeof(off_t), (int)svr_conf()->my_new);
+    svr_info("pointer %zu time %zu offset %zu key %d", sizeof(void *), sizeof(time_t), sizeof(off_t),
+             (int)svr_conf()->my_new);
     return 0;
 }
 SVR_HANDLER(.on_start = on_start);
@@ -247,7 +265,7 @@ END
     command -v autoreconf >/dev/null || skip "no autoconf"
     unset WARNINGS # autoconf has a variable of that name
     mkdir ../tree
-    (cd "$TINY_SRC" && tar cf - --exclude=./build --exclude=./.git --exclude='*.o' --exclude=./config.status --exclude=./Makefile .) | tar xf - -C ../tree
+    copy_source ../tree
     cd ../tree
     [ "$(scripts/source 2>/dev/null)" = "$PWD" ]
     ./configure --quiet
@@ -265,7 +283,7 @@ END
     command -v autoreconf >/dev/null || skip "no autoconf"
     unset WARNINGS
     mkdir ../tree
-    (cd "$TINY_SRC" && tar cf - --exclude=./build --exclude=./.git --exclude='*.o' --exclude=./config.status --exclude=./Makefile .) | tar xf - -C ../tree
+    copy_source ../tree
     run timeout 600 ../tree/scripts/demo "$PWD/../made"
     echo "$output"
     [ "$status" -eq 0 ]

@@ -24,7 +24,10 @@ static int run(void) {
     struct state *state = svr_state();
     state->turns++, state->twice += 2;
     svr_info("turn %ld", state->turns);
-    if (access("save", F_OK) == 0) { unlink("save"); if (svr_checkpoint_save() == 0) svr_info("saved %ld", state->turns); }
+    if (access("save", F_OK) == 0) {
+        unlink("save");
+        if (svr_checkpoint_save() == 0) svr_info("saved %ld", state->turns);
+    }
     return 30;
 }
 ${3:-}
@@ -196,7 +199,8 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
             -e "inject=$fault:when=1" build/demo run
         grep -q INJECTED trace.txt || { echo "$fault: nothing was injected"; return 1; }
         [ "$status" -eq 1 ] || { echo "$fault: $status $output"; return 1; }
-        [[ $output == *"start failed: checkpoint run/state: run/state cannot be read: "*"; start again when that is over"* ]]
+        [[ $output == *"start failed: checkpoint run/state: run/state cannot be read: "* ]]
+        [[ $output == *"; start again when that is over"* ]]
         ls -i run/state run/state.1 | diff before -
     done
     start_again
@@ -243,7 +247,8 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     start_again
     [ "$(exit_status)" -eq 1 ]
     has_line 'its version 1 of 16 bytes needs migrate'
-    migrate='static int migrate(int from, const void *old, void *new) { memcpy(new, old, 2 * sizeof(long)); ((struct state *)new)->more[9] = from; return 0; }'
+    migrate='static int migrate(int from, const void *old, void *new) {
+    memcpy(new, old, 2 * sizeof(long)); ((struct state *)new)->more[9] = from; return 0; }'
     counter 2 'long more[100];' "$migrate" '.migrate = migrate'
     start_again
     [ "$(begins_at)" -eq "$old" ]
@@ -270,7 +275,8 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     counter
     run_server
     wait_until 5 eval '[ "$(json checkpoint.saved 2>/dev/null)" -ge 2 ]'
-    migrate='static int migrate(int from, const void *old, void *new) { (void)from; memcpy(new, old, 2 * sizeof(long)); return 0; }'
+    migrate='static int migrate(int from, const void *old, void *new) {
+    (void)from; memcpy(new, old, 2 * sizeof(long)); return 0; }'
     counter 2 'long more;' "$migrate" '.migrate = migrate'
     bounded ./svr.sh reload
     turn=$(last_turn)
@@ -316,7 +322,8 @@ QUIT
     make -s >/dev/null
     for visit in 1 2 3; do
         bounded ./svr.sh start >/dev/null
-        [ "$(python3 -c "import urllib.request as r; print(r.urlopen('http://127.0.0.1:$port/').read().decode().strip())")" = "$visit" ]
+        run python3 -c "import urllib.request as r; print(r.urlopen('http://127.0.0.1:$port/').read().decode())"
+        [ "${lines[0]}" = "$visit" ]
         bounded ./svr.sh close
     done
 }

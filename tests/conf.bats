@@ -45,7 +45,8 @@ static int on_start(void) {
     svr_info("times %g %g %g %g %g", c->t_ms, c->t_s, c->t_m, c->t_h, c->t_half);
     svr_info("others %g %g %jd %s %s", c->d_e, c->d_p, (intmax_t)c->i_minus, c->w_word, c->q_text);
     _Static_assert(_Generic(c->a_k, int64_t: 1, default: 0) && _Generic(c->t_ms, double: 1, default: 0) &&
-                   _Generic(c->d_e, double: 1, default: 0) && _Generic(c->q_text, const char *: 1, default: 0), "types");
+                   _Generic(c->d_e, double: 1, default: 0) &&
+                    _Generic(c->q_text, const char *: 1, default: 0), "types");
     return 0;
 }
 SVR_HANDLER(.on_start = on_start);
@@ -106,7 +107,8 @@ END
         cp svr_conf saved
         echo "$key = 1" >>svr_conf
         if ! make -s >make.log 2>&1; then
-            grep -q "^svr_conf:$(grep -n "^$key = " svr_conf | cut -d: -f1): $key: " make.log || { cat make.log; return 1; }
+            line=$(grep -n "^$key = " svr_conf | cut -d: -f1)
+            grep -q "^svr_conf:$line: $key: " make.log || { cat make.log; return 1; }
         fi
         cp saved svr_conf
     done

@@ -71,10 +71,12 @@ END
 }
 
 @test "every placeholder has its value; an unknown one is refused" {
-    set_key log.console.format '"%(levelname)s|%(name)s|%(process)d|%(filename)s|%(lineno)d|%(asctime)s|%(msecs)d|%(funcName)s|%(thread)d|100%%|%(message)s"'
+    format='%(levelname)s|%(name)s|%(process)d|%(filename)s|%(lineno)d|%(asctime)s|%(msecs)d|'
+    set_key log.console.format "\"$format%(funcName)s|%(thread)d|100%%|%(message)s\""
     log_hooks
     run_server
-    wait_until 5 grep -Eq "^ERROR\|demo\|$server\|my_server.c\|[0-9]+\|[0-9-]{10} [0-9:,]{12}\|[0-9]+\|run\|[0-9]+\|100%\|an err line$" log.txt
+    line="ERROR\|demo\|$server\|my_server.c\|[0-9]+\|[0-9-]{10} [0-9:,]{12}\|[0-9]+\|run\|[0-9]+\|100%\|an err line"
+    wait_until 5 grep -Eq "^$line$" log.txt
     bounded ./svr.sh close
     set_key log.console.format '"%(colour)s %(message)s"'
     run bounded ./svr.sh run
@@ -246,7 +248,8 @@ assert max(map(len, raw)) < 4096
 lines = [json.loads(line.decode("utf-8", "strict")) for line in raw]
 texts = [line["message"] for line in lines]
 assert 'quote " back \\ tab \t newline \n bell \a end' in texts
-assert any(t.startswith("bad \ufffd\ufffd( good \u00e9 \u20ac \U0001f600 surrogate \ufffd") and t.endswith(" end") for t in texts)
+assert any(t.startswith("bad \ufffd\ufffd( good \u00e9 \u20ac \U0001f600 surrogate \ufffd")
+           and t.endswith(" end") for t in texts)
 assert any(t.startswith('"""""') and len(t) > 500 for t in texts)
 last = lines[texts.index("last")]
 assert last["level"] == "ERROR" and last["name"] == "demo" and last["process"] == int(sys.argv[1])

@@ -16,7 +16,11 @@ setup() {
 
 # preload: a library, from stdin, under the next commands.
 preload() {
-    { printf '#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <errno.h>\n#include <stdio.h>\n#include <string.h>\n#include <unistd.h>\n'; cat; } >preload.c
+    {
+        echo '#define _GNU_SOURCE'
+        printf '#include <%s.h>\n' dlfcn errno stdio string unistd
+        cat
+    } >preload.c
     "${CC:-cc}" -shared -fPIC -o preload.so preload.c
     export LD_PRELOAD=$PWD/preload.so
 }
@@ -57,8 +61,14 @@ EOF
     hooks <<'EOF'
 #include "task.h"
 static int work(void *arg) { (void)arg; return 0; }
-static int done(void *arg) { const struct svr_result *r = arg; svr_info("task over: %s.%d, tries %d", r->reason, r->status, r->tries); return 0; }
-static int on_start(void) { return svr_task("one", work, NULL, (struct svr_task){.done = done, .tries = 1, .pause = 0.1}); }
+static int done(void *arg) {
+    const struct svr_result *r = arg;
+    svr_info("task over: %s.%d, tries %d", r->reason, r->status, r->tries);
+    return 0;
+}
+static int on_start(void) {
+    return svr_task("one", work, NULL, (struct svr_task){.done = done, .tries = 1, .pause = 0.1});
+}
 SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(work), SVR_CALL(done)));
 EOF
     set_key svr.timer.min_span 0.05
@@ -89,7 +99,8 @@ EOF
     wait_until 10 test -S run/control
     wait_until 10 eval '[ "$(json state)" = running ]'
     local row
-    for row in '"my.far", SVR_INT, 1 << 20, .value = "1"' '"my.near", SVR_STRING, 1, .value = "x"' '"my.type", 9, 0, .value = "x"' '"my.value", SVR_BOOL, 0, .value = NULL' \
+    for row in '"my.far", SVR_INT, 1 << 20, .value = "1"' '"my.near", SVR_STRING, 1, .value = "x"' \
+        '"my.type", 9, 0, .value = "x"' '"my.value", SVR_BOOL, 0, .value = NULL' \
         '"my.words", SVR_BOOL, 0, .value = "true", .words = "none"'; do
         table <<EOF
 static const struct svr_key rows[] = {{$row}, {.key = NULL}};
@@ -180,7 +191,8 @@ EOF
     command -v strace >/dev/null || skip "no strace"
     local call
     for call in epoll_create1 eventfd2 timerfd_create epoll_ctl; do
-        run -1 --separate-stderr bounded strace -f -qq -o trace -e trace=$call -e inject=$call:error=EMFILE:when=1 build/demo run
+        run -1 --separate-stderr bounded strace -f -qq -o trace -e trace=$call \
+            -e inject=$call:error=EMFILE:when=1 build/demo run
         grep -q INJECTED trace
         [[ $stderr == *"start failed: "*": Too many open files"* ]]
         [ ! -e run/control ]

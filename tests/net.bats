@@ -184,7 +184,11 @@ s = socket.create_connection(('127.0.0.1', $port)); s.sendall(b'x\n'); print(s.r
     hooks <<'END'
 #include <sys/socket.h>
 static int pair[4];
-static int other(void *arg) { svr_info("other %d: ready %d", *(int *)arg, svr_ready()); svr_unwatch(*(int *)arg); return 0; }
+static int other(void *arg) {
+    svr_info("other %d: ready %d", *(int *)arg, svr_ready());
+    svr_unwatch(*(int *)arg);
+    return 0;
+}
 static int first(void *arg) {
     (void)arg;
     svr_info("first: ready %d", svr_ready());
@@ -198,7 +202,8 @@ static int first(void *arg) {
 }
 static int never(void *arg) { (void)arg; return 0; }
 static int on_start(void) {
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair + 2) < 0) return svr_fail("pair");
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM, 0, pair + 2) < 0) return svr_fail("pair");
     svr_info("stranger %d", svr_watch(pair[0], SVR_READ, never, NULL));
     svr_info("nothing %d", svr_watch(pair[0], 0, first, NULL));
     svr_info("closed %d", svr_watch(999, SVR_READ, first, NULL));

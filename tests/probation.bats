@@ -202,7 +202,12 @@ fell_back='the last good code runs'
     wait_line 5 'old 1$'
     # a state of version 2, from which the old code has no way back
     version new
-    sed -i 's/\.state_version = 1/.state_version = 2, .migrate = migrate/; s/^SVR_HANDLER/static int migrate(int from, const void *old, void *state) { memcpy(state, old, sizeof(struct state)); return from - 1; }\n&/' my_server.c
+    sed -i 's/\.state_version = 1/.state_version = 2, .migrate = migrate/
+s/^SVR_HANDLER/static int migrate(int from, const void *old, void *state) {\
+    memcpy(state, old, sizeof(struct state));\
+    return from - 1;\
+}\
+&/' my_server.c
     applied
     run bounded ./svr.sh rollback
     [ "$status" -eq 1 ]

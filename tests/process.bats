@@ -166,7 +166,7 @@ END
     done
 }
 
-@test "a signal that finds the main thread waiting interrupts no hook: neither its sleep, nor what system(3) waits for" {
+@test "a signal that finds the main thread waiting interrupts no hook: no sleep, and no system(3)" {
     hooks <<'END'
 #include <errno.h>
 #include <time.h>

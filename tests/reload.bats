@@ -328,7 +328,8 @@ END
     cp build/handler.so whole.so
     size=$(stat -c %s whole.so)
     export SVR_BUILD=0
-    for part in 0 1 63 64 100 1000 4095 4096 4097 8192 $((size / 2)) $((size * 3 / 4)) $((size - 1000)) $((size - 1)); do
+    for part in 0 1 63 64 100 1000 4095 4096 4097 8192 $((size / 2)) $((size * 3 / 4)) \
+        $((size - 1000)) $((size - 1)); do
         head -c "$part" whole.so >cut.so
         mv cut.so build/handler.so
         rejected
@@ -402,7 +403,12 @@ END
     applied
     wait_until 5 eval '[ "$(last_turn)" -gt "$before" ]'
     # and back: version 1 again, with a migrate of its own
-    sed -e 's/^SVR_HANDLER(/static int back(int from, const void *old, void *new) { (void)from; memcpy(new, (const char *)old + 4000, 8); return 0; }\n&.migrate = back, /' version1.c >my_server.c
+    sed -e 's/^SVR_HANDLER(/static int back(int from, const void *old, void *new) {\
+    (void)from;\
+    memcpy(new, (const char *)old + 4000, 8);\
+    return 0;\
+}\
+&.migrate = back, /' version1.c >my_server.c
     before=$(last_turn)
     applied
     wait_until 5 eval '[ "$(last_turn)" -gt "$before" ]'
@@ -415,7 +421,13 @@ END
     build
     run_server
     wait_line 5 'turn 3'
-    sed -i 's/.state_version = 1/.state_version = 2, .migrate = spoil/; s/^struct state.*/&\nstatic int spoil(int from, const void *old, void *new) { (void)from; (void)old; memset(new, 0x55, 8); return svr_fail("changed my mind"); }/' my_server.c
+    sed -i 's/.state_version = 1/.state_version = 2, .migrate = spoil/
+s/^struct state.*/&\
+static int spoil(int from, const void *old, void *new) {\
+    (void)from; (void)old;\
+    memset(new, 0x55, 8);\
+    return svr_fail("changed my mind");\
+}/' my_server.c
     rejected
     [[ $output == *"migrate: changed my mind"* ]]
     before=$(last_turn)

@@ -118,7 +118,12 @@ END
 @test "a loop that does not come to its close in time: exit 1, no exec, it keeps running" {
     hooks <<'END'
 static int turns;
-static int run(void) { svr_info("turn %d", ++turns); if (turns == 2) while (access("go", F_OK) < 0) usleep(10000); return 100; }
+static int run(void) {
+    svr_info("turn %d", ++turns);
+    if (turns == 2)
+        while (access("go", F_OK) < 0) usleep(10000);
+    return 100;
+}
 SVR_HANDLER(.run = run);
 END
     set_key svr.close.force_close_delay 1
@@ -173,7 +178,8 @@ END
     run_server
     wait_until 5 eval '[ "$(json state 2>/dev/null)" = running ]'
     cp "$loader" run/loader
-    "${CC:-cc}" -rdynamic -o build/demo.new "-Wl,--dynamic-linker=$P/run/loader" build/objects.d/runtime/*.o build/objects.d/parts/*.o -pthread -ldl
+    "${CC:-cc}" -rdynamic -o build/demo.new "-Wl,--dynamic-linker=$P/run/loader" \
+        build/objects.d/runtime/*.o build/objects.d/parts/*.o -pthread -ldl
     mv build/demo.new build/demo
     SVR_BUILD=0 run --separate-stderr bounded ./svr.sh restart
     [ "$status" -eq 1 ]
@@ -221,7 +227,8 @@ END
     [ "$(stat -c %i run/kv)" = "$inode" ]
     [ "$(python3 -c "
 import socket
-s = socket.socket(socket.AF_UNIX); s.connect('run/kv'); s.sendall(b'COUNT\n'); print(s.makefile().readline().strip())")" = 0 ]
+s = socket.socket(socket.AF_UNIX); s.connect('run/kv')
+s.sendall(b'COUNT\n'); print(s.makefile().readline().strip())")" = 0 ]
     bounded ./svr.sh close
 }
 

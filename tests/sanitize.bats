@@ -7,7 +7,8 @@ load helper
 setup_file() {
     echo '#include <curl/curl.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 || skip "no libcurl4-openssl-dev"
     echo 'int main(void) { return 0; }' >"$BATS_FILE_TMPDIR/probe.c"
-    "${CC:-cc}" -fsanitize=address,undefined -o "$BATS_FILE_TMPDIR/probe" "$BATS_FILE_TMPDIR/probe.c" 2>/dev/null || skip "no sanitizers"
+    "${CC:-cc}" -fsanitize=address,undefined -o "$BATS_FILE_TMPDIR/probe" "$BATS_FILE_TMPDIR/probe.c" 2>/dev/null ||
+        skip "no sanitizers"
     mkdir "$BATS_FILE_TMPDIR/base"
     "$TINY_NEW" -q --with all "$BATS_FILE_TMPDIR/base/demo"
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$BATS_FILE_TMPDIR/base/demo" debug
@@ -19,11 +20,19 @@ setup_file() {
 #include "task.h"
 #include "timer_thread.h"
 struct state { long turns; };
-static int answer(void *arg) { struct svr_line *l = arg; snprintf(l->answer, l->size, "%s %s\n", l->why ? "ERR" : "OK", l->why ? l->why : l->text); return 0; }
+static int answer(void *arg) {
+    struct svr_line *l = arg;
+    snprintf(l->answer, l->size, "%s %s\n", l->why ? "ERR" : "OK", l->why ? l->why : l->text);
+    return 0;
+}
 static int good(void *arg) { printf("hello %s", (const char *)arg); return 0; }
 static int bad(void *arg) { (void)arg; return svr_fail("no luck"); }
 static int slow(void *arg) { (void)arg; pause(); return 0; }
-static int done(void *arg) { const struct svr_result *r = arg; svr_err("done %s %s %.*s", r->key, r->reason, (int)r->size, r->output); return 0; }
+static int done(void *arg) {
+    const struct svr_result *r = arg;
+    svr_err("done %s %s %.*s", r->key, r->reason, (int)r->size, r->output);
+    return 0;
+}
 static int tick(void *arg) { (void)arg; svr_running_report(); return 0; }
 static int late(void *arg) { (void)arg; return svr_fail("late"); }
 static int begin(void) {
@@ -37,8 +46,10 @@ static int begin(void) {
 }
 static int on_start(void) { svr_add_thread_timer("tick", tick, NULL, 0.01); return begin(); }
 static int run(void) { struct state *state = svr_state(); state->turns++; return 10; }
-SVR_HANDLER(.on_start = on_start, .on_reload = begin, .run = run, .state_size = sizeof(struct state), .state_version = 1,
-    .callbacks = SVR_CALLBACKS(SVR_CALL(answer), SVR_CALL(good), SVR_CALL(bad), SVR_CALL(slow), SVR_CALL(done), SVR_CALL(tick), SVR_CALL(late)));
+SVR_HANDLER(.on_start = on_start, .on_reload = begin, .run = run,
+    .state_size = sizeof(struct state), .state_version = 1,
+    .callbacks = SVR_CALLBACKS(SVR_CALL(answer), SVR_CALL(good), SVR_CALL(bad), SVR_CALL(slow), SVR_CALL(done),
+                               SVR_CALL(tick), SVR_CALL(late)));
 END
     set_key svr.timer.min_span 0.02
     set_key checkpoint.every 0.05
@@ -92,7 +103,12 @@ END
 #include "task.h"
 #include "timer_thread.h"
 struct state { long turns; pthread_t threads[3]; volatile int ends; };
-static int answer(void *arg) { struct svr_line *l = arg; svr_debug("%s", l->text); snprintf(l->answer, l->size, "OK\n"); return 0; }
+static int answer(void *arg) {
+    struct svr_line *l = arg;
+    svr_debug("%s", l->text);
+    snprintf(l->answer, l->size, "OK\n");
+    return 0;
+}
 static int job(void *arg) { printf("hello %s", (const char *)arg); return 0; }
 static int done(void *arg) { const struct svr_result *r = arg; svr_info("done %s", r->key); return 0; }
 static int tick(void *arg) { (void)arg; svr_info("tick"); svr_running_report(); return 0; }
@@ -131,8 +147,10 @@ static int on_close(void) {
     return 0;
 }
 static int run(void) { struct state *state = svr_state(); state->turns++; return 10; }
-SVR_HANDLER(.on_start = on_start, .on_reload = begin, .on_close = on_close, .run = run, .state_size = sizeof(struct state), .state_version = 1,
-    .callbacks = SVR_CALLBACKS(SVR_CALL(answer), SVR_CALL(job), SVR_CALL(done), SVR_CALL(tick), SVR_CALL(posted), SVR_CALL(beat), SVR_CALL(nap)));
+SVR_HANDLER(.on_start = on_start, .on_reload = begin, .on_close = on_close, .run = run,
+    .state_size = sizeof(struct state), .state_version = 1,
+    .callbacks = SVR_CALLBACKS(SVR_CALL(answer), SVR_CALL(job), SVR_CALL(done), SVR_CALL(tick), SVR_CALL(posted),
+                               SVR_CALL(beat), SVR_CALL(nap)));
 END
     sed -i 's/^CFLAGS = .*/CFLAGS = -O1 -g -fsanitize=thread/' Makefile
     echo release >build/.mode

@@ -131,7 +131,8 @@ END
         wait_until 5 eval '[ "$(calls_of on_start "$slave")" -gt "$before" ]'
         last=$(grep -v " $slave " ../shared.txt | tail -n 1 | cut -d' ' -f3)
         first=$(grep "^on_start $slave " ../shared.txt | tail -n 1 | cut -d' ' -f3)
-        [ "$way" != kill ] || echo "# after kill -9: $(awk "BEGIN { print $first - $last }") s from the last run to on_start" >&3
+        [ "$way" != kill ] ||
+            echo "# after kill -9: $(awk "BEGIN { print $first - $last }") s from the last run to on_start" >&3
         [ "$(of "$other" role)" = master ]
         [ "$(of "$other" state)" = running ]
         # the two change places
@@ -141,7 +142,9 @@ END
         cd "$new"
     done
     # nobody worked while another one did
-    awk '$1 == "on_start" { if (!($2 in begun)) begun[$2] = 1; master = $2 } $1 == "run" && $2 != master { print "two masters:", $0; bad = 1 } END { exit bad }' ../shared.txt
+    awk '$1 == "on_start" { if (!($2 in begun)) begun[$2] = 1; master = $2 }
+         $1 == "run" && $2 != master { print "two masters:", $0; bad = 1 }
+         END { exit bad }' ../shared.txt
 }
 
 @test "a master that is stopped is still the master; a start that fails at mastership is said, 1" {

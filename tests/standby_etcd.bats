@@ -78,8 +78,10 @@ ctl() {
     openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca 2>/dev/null
     printf 'subjectAltName=IP:127.0.0.1\n' >names
     for who in etcd ours; do
-        openssl req -newkey rsa:2048 -nodes -keyout $who.key -out $who.csr -subj /O=$who 2>/dev/null # etcd wants no common name here
-        openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out $who.pem -days 2 -extfile names 2>/dev/null
+        # etcd wants no common name here
+        openssl req -newkey rsa:2048 -nodes -keyout $who.key -out $who.csr -subj /O=$who 2>/dev/null
+        openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial \
+            -out $who.pem -days 2 -extfile names 2>/dev/null
     done
     scheme=https
     ctl_options=(--cacert ca.pem --cert ours.pem --key ours.key)

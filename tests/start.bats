@@ -253,9 +253,11 @@ END
         # shellcheck disable=SC2086 # two words
         run bounded ./svr.sh $command
         [ "$status" -eq 2 ]
-        [ "$output" = "bare: that needs the part $part, which this server does not have: tiny-new --update --with $part . adds it" ]
+        needs="bare: that needs the part $part, which this server does not have"
+        [ "$output" = "$needs: tiny-new --update --with $part . adds it" ]
     done
-    for key in 'svr.reload.probation = 3' 'log.file_log.rotate = D' 'log.file_log.keep = 3' 'log.file_log.rotate_size = 0' 'notify.status = true'; do
+    for key in 'svr.reload.probation = 3' 'log.file_log.rotate = D' 'log.file_log.keep = 3' \
+        'log.file_log.rotate_size = 0' 'notify.status = true'; do
         cp svr_conf saved
         echo "$key" >>svr_conf
         SVR_BUILD=0 run bounded ./svr.sh reload

@@ -44,12 +44,14 @@ END
     bounded ./svr.sh start
     wait_until 5 eval '[ "$(json turns)" -gt 2 ]'
     bounded ./svr.sh status --metrics >metrics.txt
-    run grep -vE '^(# (HELP svr_[a-z_]+ .+|TYPE svr_[a-z_]*_total counter|TYPE svr_[a-z_]+ gauge)|svr_[a-z_]+(\{[a-z]+="[a-z_]+"\})? [0-9.e+]+)$' metrics.txt
+    head='# (HELP svr_[a-z_]+ .+|TYPE svr_[a-z_]*_total counter|TYPE svr_[a-z_]+ gauge)'
+    run grep -vE "^($head|svr_[a-z_]+(\{[a-z]+=\"[a-z_]+\"\})? [0-9.e+]+)\$" metrics.txt
     [ "$output" = "" ]
     run grep -E 'TYPE.*_total gauge' metrics.txt
     [ "$output" = "" ]
     # each family once, with its samples right behind its head
-    [ "$(grep -c '^# TYPE' metrics.txt)" -eq "$(sed -n 's/^\(svr_[a-z_]*\).*/\1/p' metrics.txt | uniq | sort | uniq | wc -l)" ]
+    families=$(sed -n 's/^\(svr_[a-z_]*\).*/\1/p' metrics.txt | sort -u | wc -l)
+    [ "$(grep -c '^# TYPE' metrics.txt)" -eq "$families" ]
     [ "$(sed -n 's/^\(svr_[a-z_]*\).*/\1/p' metrics.txt | uniq | sort | uniq -d)" = "" ]
     grep -q '^svr_up 1$' metrics.txt
     grep -q '^svr_state{state="running"} 1$' metrics.txt
@@ -92,7 +94,8 @@ END
     run_server
     wait_line 65 '<SUMMARY>'
     bounded ./svr.sh close
-    run grep -c '<SUMMARY> forty-two; uptime [0-9]* s, generation 1, reloads 0 applied 0 rejected, timers [01] run 0 late, log lines [0-9]* lost [0-9]*, rss [0-9]* kB$' log.txt
+    figures='reloads 0 applied 0 rejected, timers [01] run 0 late, log lines [0-9]* lost [0-9]*, rss [0-9]* kB'
+    run grep -c "<SUMMARY> forty-two; uptime [0-9]* s, generation 1, $figures\$" log.txt
     [ "$output" -eq 2 ]
     # within min_span (1 s) of the minute, and what a stalling machine adds
     second=$(grep -m 1 '<SUMMARY>' log.txt | cut -c18-19)
@@ -121,7 +124,8 @@ static int on_start(void) {
     for (int i = 0; i < 20000; i++) {
         char key[16];
         snprintf(key, sizeof key, "t%d", i);
-        if (svr_add_timer(key, tick, NULL, (struct svr_when){.every = 1000 + (i * 7919) % 20000}) < 0) return SVR_FAILED;
+        if (svr_add_timer(key, tick, NULL, (struct svr_when){.every = 1000 + (i * 7919) % 20000}) < 0)
+            return SVR_FAILED;
     }
     return 0;
 }

@@ -26,10 +26,30 @@ static int seven(void *arg) { (void)arg; return 7; }
 static int fails(void *arg) { (void)arg; return svr_fail("no luck"); }
 static int hangs(void *arg) { (void)arg; signal(SIGTERM, SIG_IGN); for (;;) pause(); return 0; }
 static int crashes(void *arg) { (void)arg; return raise(SIGSEGV); }
-static int floods(void *arg) { char bytes[1 << 16]; (void)arg; memset(bytes, 'x', sizeof bytes); for (int i = 0; i < 160; i++) if (write(1, bytes, sizeof bytes) < 0) return 1; return 0; }
-static int forks(void *arg) { (void)arg; for (int i = 0; i < 3; i++) if (fork() == 0) { dprintf(open("grand", O_WRONLY | O_CREAT | O_APPEND, 0600), "%d\n", (int)getpid()); for (;;) pause(); } usleep(200000); return 0; }
+static int floods(void *arg) {
+    char bytes[1 << 16];
+    (void)arg;
+    memset(bytes, 'x', sizeof bytes);
+    for (int i = 0; i < 160; i++)
+        if (write(1, bytes, sizeof bytes) < 0) return 1;
+    return 0;
+}
+static int forks(void *arg) {
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        if (fork() == 0) {
+            dprintf(open("grand", O_WRONLY | O_CREAT | O_APPEND, 0600), "%d\n", (int)getpid());
+            for (;;) pause();
+        }
+    usleep(200000);
+    return 0;
+}
 static int second(void *arg) { return access(arg, F_OK) == 0 ? 0 : (close(open(arg, O_CREAT, 0600)), 1); }
-static int waits(void *arg) { while (access(arg, F_OK) < 0) usleep(10000); printf("saw %s", (const char *)arg); return 0; }
+static int waits(void *arg) {
+    while (access(arg, F_OK) < 0) usleep(10000);
+    printf("saw %s", (const char *)arg);
+    return 0;
+}
 static int late(void *arg) { svr_info("late: %s", (const char *)arg); return 0; }
 ${2:-}
 static int on_start(void) { $1
@@ -104,7 +124,8 @@ no_children() {
             svr_task(keys[i], good, keys[i], (struct svr_task){.done = done, .limit = 60});
         }
         if (svr_task("task 5", good, NULL, (struct svr_task){.done = done}) == 0) return svr_fail("a key twice");
-        if (svr_task("x", on_start_of_none, NULL, (struct svr_task){.done = done}) == 0) return svr_fail("not in the table");' \
+        if (svr_task("x", on_start_of_none, NULL, (struct svr_task){.done = done}) == 0)
+            return svr_fail("not in the table");' \
         'static int on_start_of_none(void *arg) { (void)arg; return 0; }'
     run_server
     for _ in $(seq 20); do
@@ -123,7 +144,9 @@ no_children() {
     body='
         svr_task("waits", waits, "go", (struct svr_task){.done = done, .limit = 60});
         svr_task("cancelled", hangs, NULL, (struct svr_task){.done = done, .limit = 60});'
-    tasking "$body" 'static int on_reload(void) { return svr_task_cancel("cancelled") == 0 && svr_task_cancel("nothing") < 0 ? 0 : svr_fail("cancel"); }' '.on_reload = on_reload,'
+    tasking "$body" 'static int on_reload(void) {
+        return svr_task_cancel("cancelled") == 0 && svr_task_cancel("nothing") < 0 ? 0 : svr_fail("cancel");
+    }' '.on_reload = on_reload,'
     run_server
     wait_until 5 eval '[ "$(json task.running)" -eq 2 ]'
     sed -i 's/svr_info("done %s/svr_info("new done %s/' my_server.c

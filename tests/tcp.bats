@@ -163,7 +163,8 @@ END
     taken=$(free_port)
     python3 -c "
 import socket, time
-s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $taken)); s.listen(); open('taken', 'w').write('x'); time.sleep(600)" 3>&- &
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('127.0.0.1', $taken)); s.listen(); open('taken', 'w').write('x'); time.sleep(600)" 3>&- &
     helpers+=("$!")
     wait_until 5 test -s taken
     set_key tcp.listen "\"127.0.0.1:$taken\""
@@ -265,7 +266,8 @@ bad(void) {
     return svr_lines("run/other", other, 1, 0.1) < 0 ? SVR_FAILED : svr_fail("no");
 }
 
-SVR_HANDLER(""").replace(".on_reload = serve", ".on_reload = bad").replace("SVR_CALLBACKS(", "SVR_CALLBACKS(SVR_CALL(other), "))
+SVR_HANDLER(""").replace(".on_reload = serve", ".on_reload = bad").replace(
+    "SVR_CALLBACKS(", "SVR_CALLBACKS(SVR_CALL(other), "))
 for i in range(3):
     assert reload() == 1
     assert c.ask("GET k") == "v" and connect().ask("COUNT") == "1"

@@ -171,7 +171,10 @@ END
 static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }
 static double start;
 static int tick(void *arg) { static int k; (void)arg; svr_info("tick %d at %.3f", ++k, now() - start); return 0; }
-static int on_start(void) { start = now(); return svr_add_timer("t", tick, NULL, (struct svr_when){.every = 1, .runs = 20}); }
+static int on_start(void) {
+    start = now();
+    return svr_add_timer("t", tick, NULL, (struct svr_when){.every = 1, .runs = 20});
+}
 SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(tick)));
 END
     set_key svr.timer.min_span 0.1
@@ -207,7 +210,8 @@ END
     bounded ./svr.sh close
     python3 - <<'END'
 import re, datetime
-ticks = [datetime.datetime.strptime(t, "%Y-%m-%d %H:%M:%S,%f") for t in re.findall(r"(.{23}) tick half", open("log.txt").read())]
+ticks = [datetime.datetime.strptime(t, "%Y-%m-%d %H:%M:%S,%f")
+         for t in re.findall(r"(.{23}) tick half", open("log.txt").read())]
 gaps = sorted((b - a).total_seconds() for a, b in zip(ticks, ticks[1:]))
 assert 0.4 < gaps[len(gaps) // 2] < 0.6, gaps
 END
@@ -243,7 +247,13 @@ END
 
 @test "C10 a callback of 3 s, reload in the middle: none overlap" {
     hooks <<'END'
-static int slow(void *arg) { (void)arg; svr_info("slow begins"); for (int i = 0; i < 30; i++) usleep(100000); svr_info("slow ends"); return 0; }
+static int slow(void *arg) {
+    (void)arg;
+    svr_info("slow begins");
+    for (int i = 0; i < 30; i++) usleep(100000);
+    svr_info("slow ends");
+    return 0;
+}
 static int on_start(void) { return svr_add_timer("slow", slow, NULL, (struct svr_when){.every = 0.5}); }
 static int on_reload(void) { svr_info("on_reload"); return 0; }
 SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .callbacks = SVR_CALLBACKS(SVR_CALL(slow)));

@@ -29,7 +29,12 @@ static int on_start(void) {
 }
 static int on_reload(void) { svr_info("on_reload ${1:-old}"); return ${3:-0}; }
 static int on_close(void) { svr_info("on_close"); return 0; }
-static int run(void) { svr_info("run begins"); for (int i = 0; i < 10; i++) usleep(100000); svr_info("run ends"); return 10; }
+static int run(void) {
+    svr_info("run begins");
+    for (int i = 0; i < 10; i++) usleep(100000);
+    svr_info("run ends");
+    return 10;
+}
 SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .on_close = on_close, .run = run,
             .callbacks = SVR_CALLBACKS(SVR_CALL(tick)));
 END
