@@ -267,3 +267,32 @@ s.sendall(b'COUNT\n'); print(s.makefile().readline().strip())")" = 0 ]
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
 }
+
+@test "no memory for what a restart leaves to the next program: refused before anything is closed" {
+    serve
+    bounded ./svr.sh close
+    cat >preload.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <unistd.h>
+int putenv(char *string) {
+    int (*next)(char *) = (int (*)(char *))dlsym(RTLD_NEXT, "putenv");
+    errno = ENOMEM;
+    return access("nomem", F_OK) == 0 ? -1 : next(string);
+}
+END
+    "${CC:-cc}" -shared -fPIC -o preload.so preload.c
+    LD_PRELOAD=$PWD/preload.so run_server
+    wait_until 10 test "$(json state)" = running
+    [ "$(ask 'SET k v')" = OK ]
+    touch nomem
+    run -1 --separate-stderr bounded ./svr.sh restart
+    [[ $output$stderr == *"rejected: no memory; the server keeps running" ]]
+    [ "$(ask 'GET k')" = "v" ]
+    rm nomem
+    bounded ./svr.sh restart
+    [ "$(json pid)" = "$server" ]
+    bounded ./svr.sh close
+    [ "$(exit_status)" -eq 0 ]
+}

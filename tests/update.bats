@@ -284,7 +284,8 @@ b")" = mine ]
     before=$(everything)
     export TINY_DATADIR=$PWD/newer
     fails() { # CALL PATH
-        timeout -k 1 60 strace -f -qq -o trace -P "$2" -e trace="$1" -e inject="$1":error=EIO "$TINY_NEW" -q --update old
+        timeout -k 1 60 strace -f -qq -o trace -P "$2" -e trace="$1" -e inject="$1":error=EIO \
+            "$TINY_NEW" -q --update old
     }
     run fails openat runtime/trace.c
     [ "$status" -eq 1 ]
