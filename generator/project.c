@@ -16,20 +16,23 @@
 #include "template.h"
 
 static const struct project *project;
-static char tinys[16384]; /* " PATH" of each file that is Tiny's */
+static char *tinys[256]; /* the paths of the files that are Tiny's */
+static size_t tinys_count;
 
 /* Writes a file of the project. */
 static int
 write_piece(const char *path, const char *text, size_t size) {
     static const char *const folders[] = {"runtime/", "parts/", "service/",
                                           "svr.sh"};
-    size_t used = strlen(tinys);
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (strncmp(path, folders[i], strlen(folders[i])) == 0)
-            used += (size_t)snprintf(tinys + used, sizeof tinys - used, " %s",
-                                     path);
-    return used < sizeof tinys ? stage_write(path, text, size)
-                               : fail("%s: a file too many", path);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        if (strncmp(path, folders[i], strlen(folders[i])) != 0)
+            continue;
+        char *copy = strdup(path);
+        if (!copy || tinys_count == sizeof tinys / sizeof *tinys)
+            return fail("%s: %s", path, copy ? "a file too many" : "no memory");
+        tinys[tinys_count++] = copy;
+    }
+    return stage_write(path, text, size);
 }
 
 static int
@@ -218,10 +221,15 @@ derive_header_file(void) {
     return result;
 }
 
+static int
+by_path(const void *one, const void *other) {
+    return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
 /* Notes for a later --update: version, arguments, checksums. */
 static int
 note_origin(void) {
-    char text[sizeof tinys + 32];
+    char text[16384];
     size_t size;
     int length = snprintf(text, sizeof text, "%s\n", VERSION);
     if (stage_write(".tiny/version", text, (size_t)length) < 0)
@@ -232,7 +240,13 @@ note_origin(void) {
     if (stage_fd() < 0)
         return stage_write(".tiny/manifest", "", 0);
     FILE *sums = tmpfile(); /* sha256sum's output */
-    snprintf(text, sizeof text, "sha256sum%s", tinys);
+    size_t used = (size_t)snprintf(text, sizeof text, "sha256sum");
+    qsort(tinys, tinys_count, sizeof *tinys, by_path);
+    for (size_t i = 0; i < tinys_count && used < sizeof text; i++)
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, " %s", tinys[i]);
+    if (used >= sizeof text)
+        return fail("%s: too many files", project->folder);
     int result = sums ? stage_run(stage_fd(), text, -1, sums) : -1;
     char *manifest = result < 0 ? NULL : stage_output(sums, &size);
     result = manifest

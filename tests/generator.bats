@@ -60,6 +60,13 @@ refuses() {
     (cd copies && sha256sum --quiet -c .tiny/manifest)
 }
 
+@test "the manifest has each file of Tiny's, in the order of their names" {
+    "$TINY_NEW" -q myproj
+    cd myproj
+    [ "$(cut -c 67- .tiny/manifest)" = "$(find runtime parts service svr.sh -type f | LC_ALL=C sort)" ]
+    sha256sum --quiet -c .tiny/manifest
+}
+
 @test "names that are refused: one line, nothing executed, nothing left" {
     for name in int while _Bool handler define, 'a,b' '$(rm)' '`touch x`' 'a"b' "a'b" \
         $'a\nb' "m4_syscmd(id)" 'Upper' '1st' '-x' 'a.b' 'ä' \
