@@ -109,7 +109,7 @@ assert get(late, "/healthz")[0] == 200 # as soon as one of the three is idle
 END
 }
 
-@test "a full house stays full over a reload; with more room, who waits comes in" {
+@test "a full server stays full over a reload; with more room the waiting client is served" {
     set_key http.idle 600.0
     set_key http.max_clients 2
     serve
