@@ -27,10 +27,11 @@ write_piece(const char *path, const char *text, size_t size) {
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         if (strncmp(path, folders[i], strlen(folders[i])) != 0)
             continue;
-        char *copy = strdup(path);
-        if (!copy || tinys_count == sizeof tinys / sizeof *tinys)
-            return fail("%s: %s", path, copy ? "a file too many" : "no memory");
-        tinys[tinys_count++] = copy;
+        if (tinys_count == sizeof tinys / sizeof *tinys)
+            return fail("%s: a file too many", path);
+        tinys[tinys_count] = strdup(path);
+        if (!tinys[tinys_count++])
+            return fail("no memory");
     }
     return stage_write(path, text, size);
 }
