@@ -16,8 +16,8 @@
 #include "template.h"
 
 static const struct project *project;
-static char *tinys[256]; /* the paths of the files that are Tiny's */
-static size_t tinys_count;
+static char *tiny_files[256]; /* the paths of the files that are Tiny's */
+static size_t tiny_count;
 
 /* Writes a file of the project. */
 static int
@@ -27,10 +27,10 @@ write_piece(const char *path, const char *text, size_t size) {
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         if (strncmp(path, folders[i], strlen(folders[i])) != 0)
             continue;
-        if (tinys_count == sizeof tinys / sizeof *tinys)
+        if (tiny_count == sizeof tiny_files / sizeof *tiny_files)
             return fail("%s: a file too many", path);
-        tinys[tinys_count] = strdup(path);
-        if (!tinys[tinys_count++])
+        tiny_files[tiny_count] = strdup(path);
+        if (!tiny_files[tiny_count++])
             return fail("no memory");
     }
     return stage_write(path, text, size);
@@ -227,6 +227,17 @@ by_path(const void *one, const void *other) {
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
+/* Writes the command that makes the checksums of Tiny's files. */
+static int
+write_command(char *text, size_t size) {
+    size_t used = (size_t)snprintf(text, size, "sha256sum");
+    qsort(tiny_files, tiny_count, sizeof *tiny_files, by_path);
+    for (size_t i = 0; i < tiny_count && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, " %s", tiny_files[i]);
+    return used < size ? 0 : fail("%s: too many files", project->folder);
+}
+
 /* Notes for a later --update: version, arguments, checksums. */
 static int
 note_origin(void) {
@@ -240,14 +251,9 @@ note_origin(void) {
         return -1;
     if (stage_fd() < 0)
         return stage_write(".tiny/manifest", "", 0);
+    if (write_command(text, sizeof text) < 0)
+        return -1;
     FILE *sums = tmpfile(); /* sha256sum's output */
-    size_t used = (size_t)snprintf(text, sizeof text, "sha256sum");
-    qsort(tinys, tinys_count, sizeof *tinys, by_path);
-    for (size_t i = 0; i < tinys_count && used < sizeof text; i++)
-        used +=
-            (size_t)snprintf(text + used, sizeof text - used, " %s", tinys[i]);
-    if (used >= sizeof text)
-        return fail("%s: too many files", project->folder);
     int result = sums ? stage_run(stage_fd(), text, -1, sums) : -1;
     char *manifest = result < 0 ? NULL : stage_output(sums, &size);
     result = manifest

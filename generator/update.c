@@ -72,7 +72,7 @@ do_journal(char *steps) {
     return unlinkat(folder, JOURNAL, 0) < 0 ? incomplete(JOURNAL) : 0;
 }
 
-/* Completes an update that was ended by force: there is a journal. */
+/* Completes an update that was ended by force, if there was one. */
 static int
 complete(bool quiet) {
     char path[PATH_MAX];
@@ -202,7 +202,13 @@ put_beside(struct plan *plan, const char *path) {
                : 0;
 }
 
-/* Whether the file could be compared. */
+/* An error other than that there is no such file: it may be there. */
+static int
+cannot_look(const char *path) {
+    return fail("%s/%s: %s; nothing changed", its, path, strerror(errno));
+}
+
+/* Refuses a file that could not be compared. */
 static int
 check_read(const struct plan *plan, const char *path) {
     if (!has(plan->edited, "\n", path, ": FAILED open") &&
@@ -217,8 +223,7 @@ plan_file(struct plan *plan, const char *path) {
     struct stat file;
     if (fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0) {
         if (errno != ENOENT)
-            return fail("%s/%s: %s; nothing changed", its, path,
-                        strerror(errno));
+            return cannot_look(path);
         say(plan, "new", path);
     } else if (S_ISREG(file.st_mode) && check_read(plan, path) < 0) {
         return -1;
@@ -241,9 +246,11 @@ static int
 plan_end(struct plan *plan, const char *path) {
     struct stat file;
     char aside[PATH_MAX];
-    if (has(plan->new, "  ", path, "\n") ||
-        fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
-        !S_ISREG(file.st_mode))
+    if (has(plan->new, "  ", path, "\n"))
+        return 0;
+    if (fstatat(folder, path, &file, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : cannot_look(path);
+    if (!S_ISREG(file.st_mode))
         return 0;
     if (check_read(plan, path) < 0)
         return -1;
@@ -256,6 +263,8 @@ plan_end(struct plan *plan, const char *path) {
     if (faccessat(folder, aside, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return fail("%s/%s: is in the way; move it; nothing changed", its,
                     aside);
+    if (errno != ENOENT)
+        return cannot_look(aside);
     if (!plan->quiet)
         printf("  edited   %s: Tiny has it no more, yours is %s\n", path,
                aside);

@@ -31,7 +31,7 @@ int
 lock_leave(const char *word, int number) {
     static char left[8][40]; /* setenv(3) would take memory each time */
     int i = 0;
-    while (*left[i] && strncmp(left[i], word, strlen(word)) != 0)
+    while (i < 7 && *left[i] && strncmp(left[i], word, strlen(word)) != 0)
         i++;
     snprintf(left[i], sizeof left[i], "%s=%d", word, number);
     return putenv(left[i]);

@@ -46,7 +46,7 @@ static int on_start(void) {
     svr_info("others %g %g %jd %s %s", c->d_e, c->d_p, (intmax_t)c->i_minus, c->w_word, c->q_text);
     _Static_assert(_Generic(c->a_k, int64_t: 1, default: 0) && _Generic(c->t_ms, double: 1, default: 0) &&
                    _Generic(c->d_e, double: 1, default: 0) &&
-                    _Generic(c->q_text, const char *: 1, default: 0), "types");
+                   _Generic(c->q_text, const char *: 1, default: 0), "types");
     return 0;
 }
 SVR_HANDLER(.on_start = on_start);

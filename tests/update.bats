@@ -290,12 +290,20 @@ b")" = mine ]
     run fails openat runtime/trace.c
     [ "$status" -eq 1 ]
     [ "$output" = "tiny-new: old/runtime/trace.c: cannot be read; nothing changed" ]
-    run fails newfstatat runtime/conf.c
-    [ "$status" -eq 1 ]
-    [ "$output" = "tiny-new: old/runtime/conf.c: Input/output error; nothing changed" ]
+    for path in runtime/conf.c runtime/trace.c; do
+        run fails newfstatat $path
+        [ "$status" -eq 1 ]
+        [ "$output" = "tiny-new: old/$path: Input/output error; nothing changed" ]
+    done
     run fails faccessat2 .tiny/journal
     [ "$status" -eq 1 ]
     [ "$output" = "tiny-new: old: .tiny/journal: Input/output error; the update is not complete: run it again" ]
+    [ "$(everything)" = "$before" ]
+    echo '// mine' >>old/runtime/trace.c
+    before=$(everything)
+    run fails faccessat2 runtime/trace.c.orig
+    [ "$status" -eq 1 ]
+    [ "$output" = "tiny-new: old/runtime/trace.c.orig: Input/output error; nothing changed" ]
     [ "$(everything)" = "$before" ]
 }
 
