@@ -121,13 +121,13 @@ format_event(struct event *event, int line) {
 static size_t
 put_step(const struct step *step, const struct event *event, char *to,
          size_t room) {
-    const char *text =
-        step->place == PLACES ? step->text : event->values[step->place];
+    bool literal = step->place == PLACES;
+    const char *text = literal ? step->text : event->values[step->place];
     if (step->place == MESSAGE)
         return text_line(to, room + 1, text);
-    size_t length = strnlen(text, room);
-    if (step->place == PLACES && step->length < length)
-        length = step->length;
+    size_t length = literal ? step->length : strnlen(text, room);
+    if (length > room)
+        length = room;
     memcpy(to, text, length);
     return length;
 }

@@ -54,25 +54,30 @@ put_character(char to[8], const char *text, int *taken) {
     return (size_t)length;
 }
 
+static bool
+is_printable(char c) {
+    return c >= ' ' && c < 0x7f;
+}
+
 size_t
 text_line(char *line, size_t size, const char *text) {
-    size_t used = 0;
-    int taken = 1;
-    for (; *text; text += taken) {
+    char *to = line, *end = line + size - 1;
+    for (;;) {
         char character[8];
-        size_t length = 1;
-        taken = 1;
-        if (*text >= ' ' && *text < 0x7f)
-            *character = *text;
-        else
-            length = put_character(character, text, &taken);
-        if (used + length >= size)
+        int taken;
+        while (to < end && is_printable(*text))
+            *to++ = *text++;
+        if (!*text)
             break;
-        memcpy(line + used, character, length);
-        used += length;
+        size_t length = put_character(character, text, &taken);
+        if (length > (size_t)(end - to))
+            break;
+        memcpy(to, character, length);
+        to += length;
+        text += taken;
     }
-    line[used] = '\0';
-    return used;
+    *to = '\0';
+    return (size_t)(to - line);
 }
 
 /* Writes the character at `s` as it stands in a string; returns its length
