@@ -91,15 +91,17 @@ stage_run(int folder, const char *line, int in, FILE *out) {
     char *argv[] = {"sh", "-c", (char *)line, NULL};
     posix_spawn_file_actions_t changes;
     posix_spawn_file_actions_init(&changes);
-    posix_spawn_file_actions_addfchdir_np(&changes, folder);
-    if (in >= 0)
-        posix_spawn_file_actions_adddup2(&changes, in, STDIN_FILENO);
-    if (out) {
-        posix_spawn_file_actions_adddup2(&changes, fileno(out), STDOUT_FILENO);
-        posix_spawn_file_actions_addopen(&changes, STDERR_FILENO, "/dev/null",
-                                         O_WRONLY, 0);
-    }
-    if (posix_spawn(&pid, "/bin/sh", &changes, NULL, argv, environ) == 0)
+    int error = posix_spawn_file_actions_addfchdir_np(&changes, folder);
+    if (in >= 0 && !error)
+        error = posix_spawn_file_actions_adddup2(&changes, in, STDIN_FILENO);
+    if (out && !error)
+        error = posix_spawn_file_actions_adddup2(&changes, fileno(out),
+                                                 STDOUT_FILENO);
+    if (out && !error)
+        error = posix_spawn_file_actions_addopen(&changes, STDERR_FILENO,
+                                                 "/dev/null", O_WRONLY, 0);
+    if (!error &&
+        posix_spawn(&pid, "/bin/sh", &changes, NULL, argv, environ) == 0)
         waitpid(pid, &status, 0);
     posix_spawn_file_actions_destroy(&changes);
     return status == 0 ? 0 : -1;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,18 +66,25 @@ start_m4(int in, const struct template_word *words, int ends[2]) {
         if (asprintf(&argv[n++], "-D%s=%s", words->name, words->text) < 0)
             return -1;
     argv[n] = "-";
-    if (pipe2(ends, 0) < 0)
+    if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addclose(&files, ends[0]);
-    posix_spawn_file_actions_addclose(&files, ends[1]);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", 1, 0);
-    errno = posix_spawnp(&pid, M4, &files, NULL, argv, environ);
+    int error = posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
+    if (!error)
+        error =
+            posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
+    if (!error)
+        error = posix_spawn_file_actions_addopen(&files, STDERR_FILENO,
+                                                 "/dev/null", O_WRONLY, 0);
+    if (!error)
+        error = posix_spawnp(&pid, M4, &files, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     close(ends[1]);
-    return errno ? -1 : pid;
+    if (!error)
+        return pid;
+    close(ends[0]);
+    errno = error;
+    return -1;
 }
 
 /* Returns all that m4 makes of the text. */

@@ -320,6 +320,36 @@ b")" = mine ]
     [ "$output" = "tiny-new: old: another update of it runs" ]
 }
 
+# without FUNCTION: tiny-new without the memory that this function needs.
+without() {
+    printf 'int %s(void); int %s(void) { return 12; }\n' "$1" "$1" | "${CC:-cc}" -shared -fPIC -o without.so -xc -
+    export LD_PRELOAD=$PWD/without.so
+}
+
+@test "no memory to start sha256sum or m4: nothing changes, even where the current folder is the project" {
+    ! ldd "$TINY_NEW" | grep -q libasan || skip "built with sanitizers"
+    find old -type f -exec cksum {} + | sort >before
+    for function in addfchdir_np adddup2 addopen; do
+        (
+            without posix_spawn_file_actions_$function
+            cd old
+            TINY_DATADIR=$BATS_TEST_TMPDIR/newer run "$TINY_NEW" -q --update .
+            [ "$status" -eq 1 ]
+            [ "${#lines[@]}" -eq 1 ]
+            [[ $output == "tiny-new: "* ]]
+        )
+        find old -type f -exec cksum {} + | sort | cmp - before
+        (
+            without posix_spawn_file_actions_$function
+            run "$TINY_NEW" -q made
+            [ "$status" -eq 1 ]
+            [ "${#lines[@]}" -eq 1 ]
+            [[ $output == "tiny-new: "* ]]
+        )
+        [ ! -e made ]
+    done
+}
+
 # frozen NAME: a project that Tiny 0.1.0 made, built and started.
 frozen() {
     rm -rf "$1"
