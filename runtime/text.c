@@ -54,18 +54,13 @@ put_character(char to[8], const char *text, int *taken) {
     return (size_t)length;
 }
 
-static bool
-is_printable(char c) {
-    return c >= ' ' && c < 0x7f;
-}
-
 size_t
 text_line(char *line, size_t size, const char *text) {
     char *to = line, *end = line + size - 1;
     for (;;) {
         char character[8];
         int taken;
-        while (to < end && is_printable(*text))
+        while (to < end && *text >= ' ' && *text < 0x7f)
             *to++ = *text++;
         if (!*text)
             break;
