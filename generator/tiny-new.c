@@ -16,7 +16,7 @@
 
 enum { REFUSED = 1, USAGE = 2, NAME_MAX_ = 40 };
 enum { DRY_RUN = 256, GIT, UPDATE, WITHOUT };
-enum { LIST_SIZE = 4 * UPDATE_WITH, NEEDS_DEPTH = 3 };
+enum { LIST_SIZE = 4 * UPDATE_WITH, NEEDS_DEPTH = 6 };
 
 static const char practical[] =
     "json,listen,metrics,notify,probation,reaper,report,restart,rollback,"

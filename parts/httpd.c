@@ -240,7 +240,7 @@ int
 svr_http(const char *address, svr_call *call, int64_t most, double idle) {
     return !library && start_http() < 0
                ? SVR_FAILED
-               : listen_want(&place, address, call, most, idle);
+               : listen_want(&place, address, handler_name(call), most, idle);
 }
 
 int64_t

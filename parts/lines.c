@@ -1,162 +1,84 @@
 /* lines: clients that send lines and get an answer to each, over reloads. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "handler.h"
 #include "lines.h"
-#include "listen.h"
-#include "loop.h"
 #include "part.h"
-#include "callback.h"
+#include "stream.h"
 
-enum { LAST_WORDS_MS = 1000, PAUSE_MS = 10, LOOKS = 4 };
-
-struct client {
-    LIST_ENTRY(client) entry;
-    int fd, events;
-    int64_t heard; /* when, monotonic */
-    bool ends;     /* once its answers are sent */
-    size_t in_used, out_used;
-    char in[SVR_LINE_SIZE], out[2 * SVR_LINE_SIZE];
-};
-static LIST_HEAD(, client) clients;
-static int64_t count;
-
-static int serve_line_client(void *arg), welcome_line_client(void *unused);
-static struct listen place = {.who = "svr_lines",
-                              .welcome = welcome_line_client};
-
-static int
-drop(struct client *client) {
-    loop_unwatch(client->fd);
-    /* Bytes left unread would make the close take the last answer away. */
-    (void)!recv(client->fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT);
-    close(client->fd);
-    LIST_REMOVE(client, entry);
-    free(client);
-    count--;
-    return 0;
-}
-
-static int
-wait_for(struct client *client, int events) {
-    if (client->events == events)
-        return 0;
-    client->events = events;
-    return loop_watch(client->fd, (struct loop_watch){.events = events,
-                                                      .own = serve_line_client,
-                                                      .arg = client});
-}
+static int64_t count, most, most_wanted;
 
 /* Calls the handler with a line, or with the reason why there is none. */
 static int
-answer_line(struct client *client, const char *end, const char *why) {
-    size_t used = end ? (size_t)(end + 1 - client->in) : client->in_used;
-    struct svr_line line = {.text = client->in,
-                            .length = end ? used - 1 : 0,
+answer_line(struct svr_stream *stream, char *text, size_t length,
+            const char *why) {
+    char answer[SVR_LINE_SIZE];
+    struct svr_line line = {.text = text,
+                            .length = length,
                             .why = why,
-                            .answer = client->out + client->out_used,
-                            .size = SVR_LINE_SIZE,
+                            .answer = answer,
+                            .size = sizeof answer,
                             .last = why != NULL};
-    line.length -= line.length > 0 && line.text[line.length - 1] == '\r';
-    line.text[line.length] = *line.answer = '\0';
-    int result = handler_call(place.now.call, &line);
-    client->ends = line.last || result < 0;
-    client->out_used += strnlen(line.answer, line.size);
-    client->in_used -= used;
-    memmove(client->in, client->in + used, client->in_used);
+    line.length -= length > 0 && text[length - 1] == '\r';
+    text[line.length] = *answer = '\0';
+    int result = handler_call(stream_callback(stream, STREAM_MESSAGE), &line);
+    svr_stream_send(stream, answer, strnlen(answer, sizeof answer));
+    if (line.last)
+        svr_stream_close(stream);
     return result;
 }
 
-/* Sends what the client takes. Returns false when it would wait, or is gone. */
-static bool
-flush(struct client *client) {
-    ssize_t sent =
-        send(client->fd, client->out, client->out_used, MSG_NOSIGNAL);
-    if (sent < 0) {
-        errno == EAGAIN ? wait_for(client, SVR_WRITE) : drop(client);
-        return false;
-    }
-    client->out_used -= (size_t)sent;
-    memmove(client->out, client->out + sent, client->out_used);
-    return true;
-}
-
-/* Serves a client until it would have to wait. */
 static int
-serve_line_client(void *arg) {
-    struct client *client = arg;
-    for (bool heard = false;;) {
-        const char *end = memchr(client->in, '\n', client->in_used);
-        const char *why = !end && client->in_used == sizeof client->in
-                              ? "a line has at most 4095 bytes"
-                              : NULL;
-        int result = 0;
-        if ((end || why) && !client->ends &&
-            client->out_used <= SVR_LINE_SIZE) {
-            result = answer_line(client, end, why);
-        } else if (client->out_used > 0) {
-            if (!flush(client))
-                return 0;
-        } else if (client->ends) {
-            return drop(client);
-        } else if (heard) {
-            return wait_for(client, SVR_READ);
-        } else {
-            ssize_t got = recv(client->fd, client->in + client->in_used,
-                               sizeof client->in - client->in_used, 0);
-            if (got <= 0)
-                return got < 0 && errno == EAGAIN && !place.closed
-                           ? wait_for(client, SVR_READ)
-                           : drop(client);
-            client->in_used += (size_t)got;
-            client->heard = loop_now();
-            heard = true;
-        }
-        if (result < 0)
-            return drop(client), result;
-    }
+frame_line(void *arg) {
+    static char none[1];
+    const struct svr_message *message = arg;
+    int length = svr_stream_line(message);
+    if (length <= SVR_LINE_SIZE &&
+        (length > 0 || message->size < SVR_LINE_SIZE))
+        return length;
+    answer_line(message->stream, none, 0, "a line has at most 4095 bytes");
+    return svr_fail("a line is too long");
 }
 
 static int
-drop_idle(void *unused) {
-    struct client *client, *next;
-    for (client = LIST_FIRST(&clients); client; client = next) {
-        next = LIST_NEXT(client, entry);
-        if (loop_now() - client->heard > place.now.idle)
-            drop(client);
-    }
-    return unused != NULL;
+take_client_line(void *arg) {
+    const struct svr_message *message = arg;
+    return answer_line(message->stream, message->data, message->size - 1, NULL);
 }
 
 static int
-welcome_line_client(void *unused) {
-    int fd = listen_accept(&place);
-    if (fd < 0)
-        return fd == LISTEN_NOBODY ? 0 : fd;
-    struct client *client = calloc(1, sizeof *client);
-    if (!client) {
-        close(fd);
-        return svr_fail("accept: no memory");
-    }
-    client->fd = fd;
-    client->heard = loop_now();
-    LIST_INSERT_HEAD(&clients, client, entry);
-    if (++count > place.now.most)
-        answer_line(client, NULL, "too many clients");
-    (void)unused;
-    return wait_for(client, client->ends ? SVR_WRITE : SVR_READ);
+count_line_client(void *arg) {
+    static char none[1];
+    const struct svr_message *message = arg;
+    return ++count > most
+               ? answer_line(message->stream, none, 0, "too many clients")
+               : 0;
+}
+
+static int
+forget_line_client(void *unused) {
+    count--;
+    return unused == NULL;
 }
 
 int
-svr_lines(const char *address, svr_call *call, int64_t most, double idle) {
-    return listen_want(&place, address, call, most, idle);
+svr_lines(const char *address, svr_call *call, int64_t its_most, double idle) {
+    struct stream_terms terms;
+    struct svr_protocol protocol = {
+        .frame = call, .message = call, .idle = idle, .slow = idle};
+    if (its_most < 1 || !(idle >= 0.1 && idle <= 86400))
+        return svr_fail("svr_lines: needs at least 1 client, and 0.1 to 86400 "
+                        "seconds of silence");
+    if (stream_read_terms("svr_lines", &protocol, &terms) < 0)
+        return SVR_FAILED;
+    terms.calls[STREAM_FRAME] = (struct stream_call){NULL, frame_line};
+    terms.calls[STREAM_MESSAGE].own = take_client_line;
+    terms.calls[STREAM_OPENED].own = count_line_client;
+    terms.calls[STREAM_CLOSED].own = forget_line_client;
+    terms.most = INT64_MAX;
+    most_wanted = its_most;
+    return stream_serve("svr_lines", "lines", address, &terms);
 }
 
 int64_t
@@ -164,30 +86,11 @@ svr_lines_clients(void) {
     return count;
 }
 
-/* Accepts no more clients, and sends the answers that are due. */
-static void
-finish_lines(bool restarts) {
-    struct client *client, *next;
-    listen_end(&place, restarts);
-    for (int ms = 0; ms < LAST_WORDS_MS && count > 0; ms += PAUSE_MS) {
-        for (client = LIST_FIRST(&clients); client; client = next) {
-            next = LIST_NEXT(client, entry);
-            serve_line_client(client);
-        }
-        poll(NULL, 0, count > 0 ? PAUSE_MS : 0);
-    }
-}
-
 static int
 lines_event(enum part_event event, const struct conf *conf, const char *text) {
     (void)conf;
-    if (event == PART_CLOSE && place.now.fd)
-        finish_lines(text != NULL);
-    if (event != PART_READY && event != PART_RELOADED)
-        return 0;
-    listen_settle(&place, !text);
-    callback_timer((struct timer){
-        .key = "svr.lines", .own = drop_idle, .every = place.now.idle / LOOKS});
+    if ((event == PART_READY || event == PART_RELOADED) && !text)
+        most = most_wanted;
     return 0;
 }
 

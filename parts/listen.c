@@ -136,10 +136,9 @@ listen_forget(struct listen *listen) {
 }
 
 int
-listen_want(struct listen *listen, const char *address, svr_call *call,
+listen_want(struct listen *listen, const char *address, const char *name,
             int64_t most, double idle) {
     struct listen_terms *wanted = &listen->wanted;
-    const char *name = handler_name(call);
     if (!name || strlen(name) >= sizeof wanted->call ||
         strlen(address) >= sizeof wanted->address)
         return svr_fail("%s: an address of more than 127 bytes, or no callback "
@@ -166,8 +165,10 @@ listen_want(struct listen *listen, const char *address, svr_call *call,
 void
 listen_on(struct listen *listen, bool on) {
     const struct listen_terms *now = &listen->now;
-    struct loop_watch watch = {
-        .events = SVR_READ, .call = now->call, .own = listen->welcome};
+    struct loop_watch watch = {.events = SVR_READ,
+                               .call = now->call,
+                               .own = listen->welcome,
+                               .arg = listen};
     if (now->fd && !listen->closed && on)
         loop_watch(now->fd, watch);
     else if (now->fd)

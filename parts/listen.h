@@ -13,7 +13,8 @@
  * forgets the first. At first all is zero except `who` and `welcome`. */
 struct listen {
     const char *who;   /* the function that hooks call, for reasons */
-    svr_call *welcome; /* takes clients in, when some come: listen_accept */
+    svr_call *welcome; /* takes clients in, when some come: listen_accept;
+                          called with the struct listen * */
     struct listen_terms {
         int fd; /* the socket; 0: none */
         char address[128];
@@ -24,10 +25,10 @@ struct listen {
     bool closed;
 };
 
-/* listen_want notes what a hook wants: an address (svr_listen), a callback of
- * the handler's table, clients (1 or more), seconds (0.1 to 86400). Returns 0,
- * or SVR_FAILED, as svr_fail. */
-int listen_want(struct listen *listen, const char *address, svr_call *call,
+/* listen_want notes what a hook wants: an address (svr_listen), the name of a
+ * callback of the handler's table (NULL = it is not there), clients (1 or
+ * more), seconds (0.1 to 86400). Returns 0, or SVR_FAILED, as svr_fail. */
+int listen_want(struct listen *listen, const char *address, const char *name,
                 int64_t most, double idle);
 
 /* listen_settle puts that in force, or forgets it; then clients may come. */

@@ -286,7 +286,7 @@ callback_watches(void) {
         uint32_t age = watch->age;
         int fd = (int)(watch - loop_watch_at(0));
         int64_t pause = watch->pause;
-        int result = call_name(watch->own ? "part" : watch->call, watch->own,
+        int result = call_name(watch->call ? watch->call : "part", watch->own,
                                watch->call, watch->arg);
         if (result < 0 || pause)
             loop_pause(fd, age, result < 0 ? callback_pause(pause) : 0);

@@ -173,10 +173,6 @@ tell_epoll(int fd) {
 
 int
 loop_watch(int fd, struct loop_watch watch) {
-    if (fd < 0) {
-        errno = EBADF;
-        return -1;
-    }
     if (fd >= places) {
         int more = (fd + 16) * 2;
         struct loop_watch *grown =

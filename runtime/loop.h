@@ -35,8 +35,8 @@ struct loop_watch {
     int64_t rest;  /* until when; 0 = it does not rest */
 };
 
-/* loop_watch begins or changes a watch. Returns 0, or -1 with errno.
- * loop_unwatch ends it. Returns 0, or -1 if there is none. */
+/* loop_watch begins or changes a watch of `fd`, 0 or more. Returns 0, or -1
+ * with errno. loop_unwatch ends it. Returns 0, or -1 if there is none. */
 int loop_watch(int fd, struct loop_watch watch);
 int loop_unwatch(int fd);
 

@@ -18,6 +18,8 @@ enum part_event {
     PART_BEGIN,     /* before on_start; a failure ends the start */
     PART_READY,     /* after on_start: the server serves */
     PART_RELOAD,    /* a reload begins to change things */
+    PART_BIND,      /* the new code and configuration are in force, before
+                       on_reload; a failure rejects the reload */
     PART_RELOADED,  /* it is over; text: why it was rejected, NULL: applied */
     PART_LOG_FILE,  /* once a second before a line goes to the log file, text:
                         its path; in any thread that logs, one at a time, which

@@ -233,7 +233,8 @@ migrate(const struct svr_handler *old, const struct svr_handler *new,
 static int
 enter_code(const struct svr_handler *old, const struct svr_handler *new,
            const void *copy, bool started) {
-    if (callback_check() < 0 || migrate(old, new, copy) < 0)
+    if (callback_check() < 0 || part_send(PART_BIND, now.conf, NULL) < 0 ||
+        migrate(old, new, copy) < 0)
         return -1;
     int result = callback_hook("on_reload", started ? new->on_reload : NULL);
     return result < 0 ? failure_in("on_reload", result) : 0;

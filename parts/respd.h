@@ -1,0 +1,67 @@
+/* respd: requests of Redis's protocol (RESP 2) and answers, over reloads
+ *
+ * needs: map stream
+ *
+ * Arrays of bulk strings, pipelined and binary-safe, and plain lines as a
+ * person types them. PING, ECHO, COMMAND, CONFIG GET and QUIT are answered
+ * here. */
+#ifndef RESPD_H
+#define RESPD_H
+
+#include "map.h"
+#include "stream.h"
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { SVR_RESP_WORDS = 1024 };
+
+/* A request; valid during the call. words[0] is the command. */
+struct svr_resp {
+    struct svr_stream *client;
+    int count;
+    struct svr_bytes words[SVR_RESP_WORDS];
+};
+
+/* A command: how many words it has, with its name, and what it does. */
+struct svr_command {
+    const char *name;
+    int least, most;
+    void (*run)(const struct svr_resp *request);
+};
+
+/* svr_resp listens at an address (svr_listen) and hands each request to `call`,
+ * a callback of the handler's table, with a struct svr_resp *; a failure closes
+ * that connection. At most `most` clients at once, 1 or more; a word has at
+ * most 1 MiB; a client that sends nothing for `idle` seconds, 0.1 to 86400, is
+ * dropped. For on_start, and for on_reload, which may change all of it: the
+ * clients there are stay. Loop thread, as all functions here. Returns 0, or
+ * SVR_FAILED, as svr_fail. */
+int svr_resp(const char *address, svr_call *call, int64_t most, double idle);
+
+/* svr_resp_run finds the command of a request in a table, whose last row has no
+ * name, and runs it; or answers with the error. Returns SVR_OK. */
+int svr_resp_run(const struct svr_resp *request,
+                 const struct svr_command *commands);
+
+/* svr_resp_integer reads a word that is a whole number. Returns false, and
+ * answers with the error, for others. */
+bool svr_resp_integer(const struct svr_resp *request, struct svr_bytes word,
+                      int64_t *number);
+
+/* Answers: a number, bytes, none (nil), a list of `count` answers that follow,
+ * a status ("OK") or an error ("ERR ..."), both without a newline. */
+void svr_resp_number(struct svr_stream *client, int64_t number);
+void svr_resp_word(struct svr_stream *client, struct svr_bytes word);
+void svr_resp_nil(struct svr_stream *client);
+void svr_resp_list(struct svr_stream *client, int64_t count);
+void svr_resp_status(struct svr_stream *client, const char *status);
+void svr_resp_error(struct svr_stream *client, const char *error);
+
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+#endif
