@@ -115,7 +115,7 @@ check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
 static int
 try_all(const struct check *check, char warning[FAILURE_SIZE]) {
     struct handler handler;
-    int dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int dir = part_folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (handler_load(dir, check->source.code, &handler) < 0)
         return -1;
     if (check->running &&

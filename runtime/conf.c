@@ -211,7 +211,8 @@ check_value(const struct conf_entry *entry) {
     const struct svr_key *row = entry->row;
     enum svr_type seen = guess_type(entry);
     bool text = row->type == SVR_STRING;
-    if (seen != row->type && !(seen == SVR_INT && row->type == SVR_DOUBLE))
+    if (seen != row->type && !(seen == SVR_INT && row->type == SVR_DOUBLE) &&
+        !row->words)
         return blame(entry, "needs %s", needs[row->type]);
     double size = text ? (double)strlen(entry->text) : 0;
     if (!text)
