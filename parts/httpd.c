@@ -1,6 +1,7 @@
 /* httpd: HTTP/1.1 requests and answers, over reloads. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <microhttpd.h> /* Debian: libmicrohttpd-dev */
 #include <poll.h>
@@ -10,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "buffer.h"
+#include "failure.h"
 #include "handler.h"
 #include "httpd.h"
 #include "listen.h"
@@ -19,42 +22,74 @@
 
 #define SECOND INT64_C(1000000000)
 enum { HEAD_SIZE = 8192, TURNS = 16, LOOKS = 4 };
+enum { TOO_LARGE = 413 }; /* the library's name for it has changed */
+enum { FILE_MOST = 1 << 20, BODY_MOST = 1 << 30 };
 enum { LAST_WORDS_MS = 1000, QUEUED_MS = 100, PAUSE_MS = 10 };
+
+/* The library with one certificate, or without. Living connections stay with
+ * theirs when it is renewed. */
+struct engine {
+    LIST_ENTRY(engine) entry;
+    struct MHD_Daemon *library;
+    char *certificate, *key; /* their content; NULL = none */
+    int64_t clients;
+};
+static LIST_HEAD(, engine) engines;
+static struct engine *engine, *engine_wanted; /* of new connections */
+
+struct body;
 
 struct client {
     LIST_ENTRY(client) entry;
+    struct engine *engine;
     int fd;
-    bool answered; /* its request is whole */
-    int64_t since; /* when it could begin to ask, monotonic */
+    struct body *body; /* of its request; NULL: the head has not come */
+    bool answered;     /* its request is whole */
+    int64_t since;     /* when it could begin to ask, monotonic */
 };
 static LIST_HEAD(, client) clients;
 static int64_t count;
-static struct MHD_Daemon *library;
+static int64_t body_most, body_wanted;
+static bool ending;
 
 static int welcome_http(void *unused);
 static struct listen place = {.who = "svr_http", .welcome = welcome_http};
 
-/* Runs the library for what is due. */
+static int serve_engines(void *unused);
+
+/* Runs an engine for what is due. */
 static int
-serve_http(void *unused) {
+serve_http(void *arg) {
+    struct engine *one = arg;
     MHD_UNSIGNED_LONG_LONG left = 0;
     bool more = true;
     for (int turn = 0; more && turn < TURNS; turn++) {
-        if (MHD_run(library) != MHD_YES)
+        if (MHD_run(one->library) != MHD_YES)
             return svr_fail("MHD_run failed");
-        more = MHD_get_timeout(library, &left) == MHD_YES && left == 0;
+        more = MHD_get_timeout(one->library, &left) == MHD_YES && left == 0;
     }
+    return more ? loop_post("httpd", serve_engines, NULL) : 0;
+}
+
+static int
+serve_engines(void *unused) {
+    struct engine *one;
+    int result = 0;
+    LIST_FOREACH (one, &engines, entry)
+        if (serve_http(one) < 0)
+            result = SVR_FAILED;
     (void)unused;
-    return more ? loop_post("httpd", serve_http, NULL) : 0;
+    return result;
 }
 
 /* ---- Connections ------------------------------------------------------ */
 
+static void forget_body(struct client *client);
+
 static void
-note_client(void *unused, struct MHD_Connection *connection, void **own,
+note_client(void *its_engine, struct MHD_Connection *connection, void **own,
             enum MHD_ConnectionNotificationCode what) {
     struct client *client = *own;
-    (void)unused;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         client = *own = calloc(1, sizeof *client);
         if (!client)
@@ -63,12 +98,16 @@ note_client(void *unused, struct MHD_Connection *connection, void **own,
                                              MHD_CONNECTION_INFO_CONNECTION_FD)
                          ->connect_fd;
         client->since = loop_now();
+        client->engine = its_engine;
+        client->engine->clients++;
         MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
                                   (unsigned)(place.now.idle / SECOND) + 1);
         LIST_INSERT_HEAD(&clients, client, entry);
         count++;
     } else if (client) {
         LIST_REMOVE(client, entry);
+        client->engine->clients--;
+        forget_body(client);
         free(client);
         count--;
     }
@@ -77,6 +116,7 @@ note_client(void *unused, struct MHD_Connection *connection, void **own,
 
 static int
 welcome_http(void *unused) {
+    (void)unused;
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
     int fd = listen_accept(&place);
@@ -84,20 +124,40 @@ welcome_http(void *unused) {
         return fd == LISTEN_NOBODY ? 0 : fd;
     memset(&peer, 0, sizeof peer);
     getpeername(fd, (struct sockaddr *)&peer, &size);
-    if (MHD_add_connection(library, fd, (struct sockaddr *)&peer, size) !=
-        MHD_YES)
+    if (MHD_add_connection(engine->library, fd, (struct sockaddr *)&peer,
+                           size) != MHD_YES)
         return svr_fail("a connection is refused: %s", strerror(errno));
-    return serve_http(unused);
+    return serve_http(engine);
 }
 
-/* Ends those that take too long to ask. */
+/* Ends an engine, and its connections. */
+static void
+stop_engine(struct engine *one) {
+    loop_unwatch(
+        MHD_get_daemon_info(one->library, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
+    MHD_stop_daemon(one->library);
+    LIST_REMOVE(one, entry);
+    free(one->certificate);
+    free(one->key);
+    free(one);
+}
+
+/* Ends those that take too long to ask, and engines that nobody uses any more.
+ */
 static int
 drop_slow(void *unused) {
     struct client *client;
     LIST_FOREACH (client, &clients, entry)
         if (!client->answered && loop_now() - client->since > place.now.idle)
             shutdown(client->fd, SHUT_RDWR);
-    return serve_http(unused);
+    int result = serve_engines(unused);
+    struct engine *one, *next;
+    for (one = LIST_FIRST(&engines); one; one = next) {
+        next = LIST_NEXT(one, entry);
+        if (one != engine && one != engine_wanted && one->clients == 0)
+            stop_engine(one);
+    }
+    return result;
 }
 
 /* ---- Requests --------------------------------------------------------- */
@@ -157,6 +217,8 @@ send_answer(struct MHD_Connection *connection, struct svr_request *request) {
         return MHD_NO; /* the connection is closed */
     }
     MHD_add_response_header(response, "Content-Type", request->type);
+    if (ending)
+        MHD_add_response_header(response, "Connection", "close");
     for (int i = 0; i < SVR_HTTPD_HEADERS && request->headers[i].name; i++)
         MHD_add_response_header(response, request->headers[i].name,
                                 request->headers[i].value);
@@ -166,40 +228,166 @@ send_answer(struct MHD_Connection *connection, struct svr_request *request) {
     return result;
 }
 
-static const char head_seen;
+/* The body of a request, as far as it has come. */
+struct body {
+    char *text;
+    size_t size, room;
+    bool too_large;
+};
+
+/* Keeps a piece of a body. Returns false without memory. */
+static bool
+keep_piece(struct body *body, const char *piece, size_t size) {
+    if (body->too_large || size > (size_t)body_most - body->size) {
+        body->too_large = true;
+        return true;
+    }
+    if (body->size + size >= body->room) {
+        size_t room = (body->size + size + 1) * 2;
+        char *text = realloc(body->text, room);
+        if (!text)
+            return false;
+        body->text = text;
+        body->room = room;
+    }
+    memcpy(body->text + body->size, piece, size);
+    body->size += size;
+    body->text[body->size] = '\0';
+    return true;
+}
+
+/* The JSON that is being written to the present answer. */
+static struct buffer json;
+static FILE *json_out;
+
+FILE *
+svr_http_json(struct svr_request *request) {
+    request->type = "application/json";
+    return json_out = buffer_open(&json);
+}
+
+void
+svr_http_string(FILE *out, const char *text) {
+    text_json_print(out, text);
+}
+
+/* Calls the handler. */
+static int
+call_http(struct svr_request *request) {
+    json_out = NULL;
+    int result = handler_call(place.now.call, request);
+    if (json_out && buffer_close(&json, json_out) == 0) {
+        request->answer = json.text;
+        request->length = json.size;
+    }
+    return result;
+}
 
 /* Called with the head, then with each piece of a body, then with none: the
  * time to answer, if the connection stays open. */
 static enum MHD_Result
 respond(void *unused, struct MHD_Connection *connection, const char *path,
-        const char *method, const char *version, const char *body, size_t *size,
-        void **seen) {
+        const char *method, const char *version, const char *piece,
+        size_t *size, void **seen) {
     struct svr_request request = {.method = method,
                                   .path = path,
                                   .connection = connection,
                                   .status = MHD_HTTP_OK,
-                                  .type = "text/plain; charset=utf-8"};
-    (void)unused, (void)body;
+                                  .type = "text/plain; charset=utf-8",
+                                  .body = ""};
+    (void)unused;
     struct client *client =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
             ->socket_context;
+    struct body *body = client ? client->body : NULL;
     if (!client)
         return MHD_NO;
-    if (*seen != &head_seen && is_bad_request(connection, version, *seen)) {
+    if (!body && is_bad_request(connection, version, *seen)) {
         request.status = MHD_HTTP_BAD_REQUEST;
         request.answer = strdup("bad request\n");
         request.headers[0].name = "Connection";
         request.headers[0].value = "close";
-    } else if (*seen != &head_seen || *size > 0) {
-        *seen = (void *)&head_seen;
+    } else if (!body) {
+        client->body = calloc(1, sizeof *body);
+        return client->body ? MHD_YES : MHD_NO;
+    } else if (*size > 0) {
+        bool kept = keep_piece(body, piece, *size);
         *size = 0;
-        return MHD_YES;
-    } else if (handler_call(place.now.call, &request) < 0) {
-        free(request.answer);
-        return MHD_NO;
+        return kept ? MHD_YES : MHD_NO;
+    } else {
+        request.body = body->text && !body->too_large ? body->text : "";
+        request.body_size = body->too_large ? 0 : body->size;
+        request.too_large = body->too_large;
+        if (call_http(&request) < 0) {
+            free(request.answer);
+            return MHD_NO;
+        }
     }
     client->answered = true;
     return send_answer(connection, &request);
+}
+
+/* ---- Routes ----------------------------------------------------------- */
+
+static bool
+is_path(const char *path, const char *pattern) {
+    size_t length = strlen(pattern);
+    return length > 0 && pattern[length - 1] == '*'
+               ? strncmp(path, pattern, length - 1) == 0
+               : strcmp(path, pattern) == 0;
+}
+
+static bool
+is_method(const char *method, const char *wanted) {
+    return strcmp(method, wanted) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(wanted, "GET") == 0);
+}
+
+/* Adds a method to those that a path allows. */
+static void
+allow(char allowed[128], const char *method) {
+    size_t used = strlen(allowed);
+    snprintf(allowed + used, 128 - used, "%s%s%s", used ? ", " : "", method,
+             strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
+int
+svr_http_route(struct svr_request *request, const struct svr_route *routes) {
+    static char allowed[128], text[160];
+    *allowed = '\0';
+    for (; routes->method; routes++) {
+        if (!is_path(request->path, routes->path))
+            continue;
+        if (is_method(request->method, routes->method))
+            break;
+        allow(allowed, routes->method);
+    }
+    if (routes->method && !request->too_large) {
+        routes->answer(request);
+        return SVR_OK;
+    }
+    request->status = routes->method ? TOO_LARGE
+                      : *allowed     ? MHD_HTTP_METHOD_NOT_ALLOWED
+                                     : MHD_HTTP_NOT_FOUND;
+    if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
+        request->headers[0].name = "Allow";
+        request->headers[0].value = allowed;
+        snprintf(text, sizeof text, "only %s\n", allowed);
+    }
+    request->answer = strdup(
+        request->status == MHD_HTTP_METHOD_NOT_ALLOWED ? text
+        : request->status == MHD_HTTP_NOT_FOUND        ? "no such page\n"
+                                                : "the body is too large\n");
+    return SVR_OK;
+}
+
+/* Forgets a request's body. */
+static void
+forget_body(struct client *client) {
+    if (client->body)
+        free(client->body->text);
+    free(client->body);
+    client->body = NULL;
 }
 
 /* A request is over: the next may come. */
@@ -214,33 +402,110 @@ completed(void *unused, struct MHD_Connection *connection, void **seen,
         return;
     client->answered = false;
     client->since = loop_now();
+    forget_body(client);
 }
 
 /* ---- Its life --------------------------------------------------------- */
 
-static int
-start_http(void) {
-    library = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-        respond, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_SIZE,
-        MHD_OPTION_URI_LOG_CALLBACK, target_end, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, note_client, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
-    if (!library)
-        return svr_fail("MHD_start_daemon failed");
-    int fd = MHD_get_daemon_info(library, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    return loop_watch(fd, (struct loop_watch){.events = SVR_READ,
-                                              .own = serve_http}) < 0
-               ? svr_fail("httpd: %s", strerror(errno))
-               : 0;
+/* Starts the library; takes the texts, NULL = no TLS. */
+static struct engine *
+start_engine(char *certificate, char *key) {
+    struct engine *one = calloc(1, sizeof *one);
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, certificate},
+                                   {MHD_OPTION_HTTPS_MEM_KEY, 0, key},
+                                   {MHD_OPTION_END, 0, NULL}};
+    if (one)
+        one->library = MHD_start_daemon(
+            MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET |
+                (certificate ? MHD_USE_TLS : 0u),
+            0, NULL, NULL, respond, NULL, MHD_OPTION_CONNECTION_LIMIT,
+            (unsigned)INT_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)HEAD_SIZE, MHD_OPTION_URI_LOG_CALLBACK, target_end, NULL,
+            MHD_OPTION_NOTIFY_CONNECTION, note_client, one,
+            MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_ARRAY,
+            certificate ? tls : tls + 2, MHD_OPTION_END);
+    if (!one || !one->library) {
+        free(one);
+        free(certificate);
+        free(key);
+        svr_fail("libmicrohttpd does not start: the certificate and its key do "
+                 "not match, or memory is short");
+        return NULL;
+    }
+    one->certificate = certificate;
+    one->key = key;
+    LIST_INSERT_HEAD(&engines, one, entry);
+    int fd =
+        MHD_get_daemon_info(one->library, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    if (loop_watch(fd, (struct loop_watch){.events = SVR_READ,
+                                           .own = serve_http,
+                                           .arg = one}) == 0)
+        return one;
+    svr_fail("httpd: %s", strerror(errno));
+    stop_engine(one);
+    return NULL;
+}
+
+/* Reads a file of at most 1 MiB. Returns NULL as svr_fail. */
+static char *
+read_pem(const char *path) {
+    char *text = calloc(1, FILE_MOST + 1);
+    int fd = openat(part_folder, path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 || !text ? -1 : read(fd, text, FILE_MOST);
+    if (got < 0)
+        svr_fail("%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (got < 0) {
+        free(text);
+        return NULL;
+    }
+    char *fitted = realloc(text, (size_t)got + 1);
+    return fitted ? fitted : text;
+}
+
+int
+svr_http_tls(const char *certificate, const char *key) {
+    char *texts[2] = {NULL, NULL};
+    const struct engine *present = engine_wanted ? engine_wanted : engine;
+    if (*certificate) {
+        texts[0] = read_pem(certificate);
+        texts[1] = texts[0] ? read_pem(key) : NULL;
+        if (!texts[1]) {
+            free(texts[0]);
+            return SVR_FAILED;
+        }
+    }
+    if (present &&
+        (texts[0] ? present->certificate &&
+                        strcmp(present->certificate, texts[0]) == 0 &&
+                        strcmp(present->key, texts[1]) == 0
+                  : !present->certificate)) {
+        free(texts[0]);
+        free(texts[1]);
+        return SVR_OK;
+    }
+    if (engine_wanted)
+        stop_engine(engine_wanted);
+    engine_wanted = start_engine(texts[0], texts[1]);
+    return engine_wanted ? SVR_OK : SVR_FAILED;
+}
+
+int
+svr_http_body(int64_t most) {
+    if (most < 0 || most > BODY_MOST)
+        return svr_fail("svr_http_body: a body has 0 to 1 GiB");
+    body_wanted = most;
+    return SVR_OK;
 }
 
 int
 svr_http(const char *address, svr_call *call, int64_t most, double idle) {
-    return !library && start_http() < 0
-               ? SVR_FAILED
-               : listen_want(&place, address, handler_name(call), most, idle);
+    if (!engine && !engine_wanted)
+        engine_wanted = start_engine(NULL, NULL);
+    return engine || engine_wanted
+               ? listen_want(&place, address, handler_name(call), most, idle)
+               : SVR_FAILED;
 }
 
 int64_t
@@ -261,26 +526,43 @@ answers(void) {
 /* Accepts no more clients, and sends the answers that are due. */
 static void
 finish_http(bool restarts) {
+    ending = true;
     listen_end(&place, restarts);
     for (int ms = 0; ms < QUEUED_MS || (ms < LAST_WORDS_MS && answers());
          ms += PAUSE_MS) {
-        serve_http(NULL);
+        serve_engines(NULL);
         poll(NULL, 0, PAUSE_MS);
     }
-    MHD_stop_daemon(library);
+    while (!LIST_EMPTY(&engines))
+        stop_engine(LIST_FIRST(&engines));
+    engine = NULL;
+}
+
+/* Puts in force what hooks want, or forgets it. */
+static void
+settle_http(bool good) {
+    if (engine_wanted && good)
+        engine = engine_wanted;
+    else if (engine_wanted)
+        stop_engine(engine_wanted);
+    engine_wanted = NULL;
+    if (good)
+        body_most = body_wanted;
+    body_wanted = body_most;
+    listen_settle(&place, good);
+    listen_on(&place, count < place.now.most);
 }
 
 static int
 httpd_event(enum part_event event, const struct conf *conf, const char *text) {
     (void)conf;
-    if (!library)
+    if (!engine && !engine_wanted)
         return 0;
     if (event == PART_CLOSE)
         finish_http(text != NULL);
     if (event != PART_READY && event != PART_RELOADED)
         return 0;
-    listen_settle(&place, !text);
-    listen_on(&place, count < place.now.most);
+    settle_http(!text);
     return callback_timer((struct timer){
         .key = "svr.httpd", .own = drop_slow, .every = place.now.idle / LOOKS});
 }

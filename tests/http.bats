@@ -295,6 +295,113 @@ assert raw(b"GET /?x=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").endswi
 END
 }
 
+@test "bodies up to the limit, routes, JSON" {
+    set_key http.max_body 100000
+    serve
+    talk <<'END'
+import json
+c = connect()
+assert get(c, "/echo", "POST", "x" * 100000) == (200, "x" * 100000)
+assert get(c, "/echo", "POST", "") == (200, "")
+assert get(c, "/echo", "POST", "a\0b") == (200, "a\0b")
+assert get(c, "/echo", "POST", "x" * 100001) == (413, "the body is too large\n")
+def pieces():
+    for i in range(200): yield b"y" * 1000
+c.request("POST", "/echo", pieces(), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+answer = c.getresponse(); answer.read()
+assert answer.status == 413
+two = iter([b"a" * 50000, b"b" * 50000])
+c.request("POST", "/echo", two, encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+answer = c.getresponse()
+assert answer.status == 200 and answer.read() == b"a" * 50000 + b"b" * 50000
+c.request("GET", "/echo")
+answer = c.getresponse()
+assert (answer.status, answer.getheader("Allow"), answer.read()) == (405, "POST", b"only POST\n")
+assert get(c, "/nothing", "POST", "x")[0] == 404
+c.request("GET", "/visits.json")
+answer = c.getresponse()
+assert answer.getheader("Content-Type") == "application/json"
+assert json.loads(answer.read()) == {"page": "/visits.json", "visits": 0}
+conf = open("svr_conf").read()
+open("svr_conf", "w").write(conf.replace("http.max_body = 100000", "http.max_body = 0"))
+assert svr("reload") == 0
+assert get(c, "/echo", "POST", "x")[0] == 413
+END
+    bounded ./svr.sh close
+}
+
+@test "HTTPS by curl: renewal under load, old connections stay, a bad pair rejects the reload" {
+    command -v curl >/dev/null && command -v openssl >/dev/null || skip "no curl or openssl"
+    for name in one two; do
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $name.key -out $name.pem \
+            -subj "/CN=$name" -addext "subjectAltName=IP:127.0.0.1" -days 9 2>/dev/null
+    done
+    cp one.pem now.pem
+    cp one.key now.key
+    set_key http.certificate '"now.pem"'
+    set_key http.key '"now.key"'
+    serve
+    [ "$(curl -sS --cacert one.pem "https://127.0.0.1:$port/healthz")" = ok ]
+    talk <<'END'
+import ssl, os
+def tls(name):
+    context = ssl.create_default_context(cafile=name + ".pem")
+    c = http.client.HTTPSConnection("127.0.0.1", connect().port, timeout=60, context=context)
+    c.connect()
+    return c
+old = tls("one")
+assert get(old, "/") == (200, "1\n")
+bad, stop = [], threading.Event()
+def work():
+    try:
+        c = tls("one")
+        while not stop.is_set(): assert get(c, "/echo", "POST", "x" * 50000) == (200, "x" * 50000)
+    except Exception as error: bad.append(repr(error))
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads: t.start()
+os.rename("two.key", "now.key")  # half of it
+assert svr("reload") == 1
+assert get(tls("one"), "/") == (200, "2\n")
+os.system("cp two.pem now.pem")
+assert svr("reload") == 0
+assert get(tls("two"), "/") == (200, "3\n")
+assert get(old, "/") == (200, "4\n")
+stop.set()
+for t in threads: t.join()
+assert not bad, bad
+END
+    has_line 'rejected: on_reload: .*the certificate and its key do not match'
+    bounded ./svr.sh close
+    [ "$(exit_status)" -eq 0 ]
+}
+
+@test "a close under load cuts no answer: those who ask meanwhile get \"Connection: close\"" {
+    serve
+    talk <<'END'
+cut, started, said = [], [0], []
+def work():
+    c = connect()
+    while True:
+        try: c.request("POST", "/echo", "x" * 20000)
+        except OSError: return
+        started[0] += 1
+        try:
+            answer = c.getresponse()
+            body = answer.read()
+        except http.client.RemoteDisconnected: return  # before a byte of it
+        except (ConnectionResetError, BrokenPipeError): return
+        except Exception as error: cut.append(repr(error)); return
+        if body != b"x" * 20000: cut.append(len(body))
+        if answer.getheader("Connection") == "close": said.append(1); return
+threads = [threading.Thread(target=work) for _ in range(8)]
+for t in threads: t.start()
+while started[0] < 200: time.sleep(0.01)
+assert svr("close") == 0
+for t in threads: t.join()
+assert not cut and len(said) == 8, (cut, said)
+END
+}
+
 @test "a sender whose bytes drip is dropped, however busy it is; one that asks again and again is not" {
     set_key http.idle 1.0
     serve

@@ -11,18 +11,11 @@
 #include "my_util.h"
 #include "svr_conf.h"
 
-/* What a reload keeps. Raise the version when you change it, and fill `migrate`
- * (runtime/svr.h). */
-struct state {
-    int64_t visits, requests;
-};
-
 static int
 answer(void *request) {
     struct state *state = svr_state();
     state->requests++;
-    my_page(request, &state->visits);
-    return SVR_OK;
+    return svr_http_route(request, my_routes);
 }
 
 /* At the start and at each reload: a changed address moves the listening
@@ -30,6 +23,9 @@ answer(void *request) {
 static int
 serve(void) {
     const struct svr_conf *conf = svr_conf();
+    if (svr_http_tls(conf->http_certificate, conf->http_key) < 0 ||
+        svr_http_body(conf->http_max_body) < 0)
+        return SVR_FAILED;
     return svr_http(conf->http_listen, answer, conf->http_max_clients,
                     conf->http_idle);
 }

@@ -1,4 +1,4 @@
-/* my_util: what each page says. */
+/* my_util: the pages. */
 #ifndef MY_UTIL_H
 #define MY_UTIL_H
 
@@ -6,7 +6,13 @@
 
 #include "httpd.h"
 
-/* my_page answers a request; `visits` counts how often "/" was read. */
-void my_page(struct svr_request *request, int64_t *visits);
+/* What a reload keeps. Raise the version in my_server.c when you change it, and
+ * fill `migrate` (runtime/svr.h). */
+struct state {
+    int64_t visits, requests;
+};
+
+/* The table of pages. */
+extern const struct svr_route my_routes[];
 
 #endif
