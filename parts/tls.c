@@ -180,7 +180,7 @@ warn_of_expiry(void *unused) {
 
 static void *
 open_tls(int fd, const char *name, bool *off) {
-    struct sockaddr address;
+    struct sockaddr address = {.sa_family = AF_UNSPEC};
     socklen_t size = sizeof address;
     SSL_CTX *context = name ? now.client : now.server;
     bool local =

@@ -4,7 +4,7 @@
  * libs: -lssl -lcrypto
  * packages: libssl-dev
  *
- * With tls.certificate all listening sockets of these parts speak TLS, but for
+ * With tls.certificate all listening sockets of these parts speak TLS, except
  * unix sockets and those of a struct svr_protocol with `plain`. Connections out
  * speak it when their protocol has a `name`, which the server's certificate
  * must have; they show tls.certificate, if there is one. The files are read
