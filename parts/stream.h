@@ -57,8 +57,9 @@ struct svr_protocol {
     int64_t message_size; /* bytes of a message; 1 MiB */
     int64_t unsent_size;  /* bytes that may wait to be sent; 64 MiB; with more
                              a connection is closed */
-    double idle;          /* seconds without a byte in either direction; 300 */
-    double slow;          /* seconds that a message may take to come; 30 */
+    double idle; /* seconds without a byte in either direction; 300, out: no
+           limit */
+    double slow; /* seconds that a message may take to come; 30 */
     /* What a client beyond `most` is sent before it is closed, at most 127
      * bytes. NULL: it waits, not accepted, until there is room. */
     const char *refusal;

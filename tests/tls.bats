@@ -277,6 +277,36 @@ END
     bounded ./svr.sh close
 }
 
+@test "docs/protocols.md, word for word: from nothing to an echo server with TLS" {
+    command -v nc >/dev/null || skip "no nc"
+    page=$TINY_SRC/docs/protocols.md
+    cd "$BATS_TEST_TMPDIR"
+    rm -rf demo
+    tiny() { "$TINY_NEW" -q "$@"; }
+    eval "$(grep -m 1 '^    tiny-new ' "$page" | sed 's/tiny-new/tiny/')"
+    mv echo demo # the name that teardown knows
+    cd demo
+    P=$PWD
+    sed -n '/^    #include <stdio.h>/,/^Three rules/p' "$page" | sed -n 's/^    //p; /^$/p' >my_server.c
+    port=$(free_port)
+    echo "echo.listen = \"127.0.0.1:$port\"" >>svr_conf
+    eval "$(grep "^    sed -i 's/.SOURCES" "$page")"
+    set_key log.syslog false
+    make -s
+    ./svr.sh start >/dev/null
+    ask() { printf '5:hello,'; }
+    [ "$(ask | timeout 20 nc -N 127.0.0.1 "$port")" = 5:hello, ]
+    [ "$(printf 'x' | timeout 20 nc -N 127.0.0.1 "$port")" = "" ]
+    eval "$(sed -n '/^    openssl req/,/^$/p' "$page")" 2>/dev/null
+    while IFS= read -r line; do set_key "${line%% =*}" "${line#* = }"; done < <(sed -n 's/^    \(tls.* =\)/\1/p' "$page")
+    bounded ./svr.sh reload
+    [ "$(grep -c '^    tls\.' "$page")" -eq 2 ]
+    (ask; wait_until 20 grep -q hello answer) | timeout 60 openssl s_client -quiet -connect "127.0.0.1:$port" \
+        -CAfile echo.pem -verify_return_error >answer 2>/dev/null || true
+    [ "$(cat answer)" = 5:hello, ]
+    bounded ./svr.sh close
+}
+
 @test "lines speak TLS by the same keys; unix sockets stay plain" {
     rm -rf "$P"
     "$TINY_NEW" -q --template tcp --with tls "$P"
