@@ -21,12 +21,16 @@ usage: ./svr.sh COMMAND
   status                what runs, since when, and how it goes;
                         --json and --metrics (Prometheus) for machines
   check                 would this code and configuration be accepted?
+  logs [-f] [-n N]      the last N lines (10) of console and file log;
+                        -f follows them
+  dev                   run, and build and reload at each save, until ctrl+C
+  top                   the status, live, until ctrl+C
 END
     exit 2
 }
 
 say() {
-    printf '%s: %s\n' "$name" "$1" >&2
+    printf '%s: %s\n' "$name" "$*" >&2
 }
 
 # Reports a source that is newer than what was built.
@@ -92,9 +96,101 @@ need_running() {
     }
 }
 
+# Prints the last $1 lines of the log files; $2 not empty: follows them.
+show_logs() {
+    lines=$1 follow=$2
+    file=$(sed -n 's/^log\.file_log *= *"\([^"]*\)".*/\1/p; t
+        s/^log\.file_log *= *\([^ "#]*\).*/\1/p' svr_conf)
+    set --
+    for file in "log/$name.console" "${file:-log/$name.log}"; do
+        [ ! -f "$file" ] || set -- "$@" "$file"
+    done
+    if [ $# -eq 0 ]; then
+        say "no log yet: neither log/$name.console nor the file of log.file_log"
+        exit 1
+    fi
+    exec tail -v -n "$lines" ${follow:+-F} -- "$@"
+}
+
+# What a save changes: names, times and sizes of all that is built from.
+saved() {
+    find . \( -path ./build -o -path ./run -o -path ./log -o -name '.?*' -o \
+        -name svr_conf.h \) -prune -o \( -name '*.[ch]' -o -name '*.cpp' -o \
+        -name Makefile -o -name svr_conf \) -exec stat -c '%n %s %y' {} + \
+        2>/dev/null
+}
+
+# Waits for a save; several at once are one. Ends early when the server ends.
+wait_for_save() {
+    before=$1 now=$1
+    while [ "$now" = "$before" ]; do
+        [ -z "$own" ] || own_runs || return 0
+        sleep 0.2
+        now=$(saved)
+    done
+    until [ "$now" = "$before" ]; do
+        before=$now
+        sleep 0.1
+        now=$(saved)
+    done
+}
+
+# Whether $own, the server that `dev` started, still runs.
+own_runs() {
+    [ -n "$own" ] && kill -0 "$own" 2>/dev/null
+}
+
+# Closes the server that `dev` started, and ends as it does.
+end_dev() {
+    ! own_runs || kill "$own"
+    [ -z "$own" ] || wait "$own" || ended=$?
+    exit "$ended"
+}
+
+# The developer's loop: runs the server, or works on the one that runs; each
+# save is built and reloaded. What does not compile is shown by the compiler.
+develop() {
+    own='' ended=0 state=''
+    trap end_dev INT TERM HUP
+    [ ! -x "$server" ] || ! running ||
+        say 'works on the server that runs; ctrl+C leaves it running'
+    while :; do
+        wait_for_save "$state"
+        state=$(saved)
+        if [ -n "$own" ] && ! own_runs; then
+            wait "$own" || ended=$?
+            own=''
+            say "the server ended with status $ended;" \
+                "the next save starts it again"
+        elif [ -x "$server" ] && running; then
+            "$self" reload || true
+        elif make -s all >&2; then
+            # In a session of its own: ctrl+C reaches only this script.
+            setsid "$server" run </dev/null &
+            own=$! ended=0
+            until running || ! own_runs; do sleep 0.05; done
+        else
+            say 'does not compile; the next save tries again'
+        fi
+    done
+}
+
+# The status, drawn again each second.
+show_top() {
+    trap 'printf "\033[?25h"; exit 0' INT TERM
+    printf '\033[?25l\033[2J'
+    while text=$("$server" status); do
+        printf '\033[H%s\n' "$text" | sed 's/$/\x1b[K/'
+        printf '\033[J'
+        sleep 1
+    done
+    printf '\033[?25h'
+    need_running
+}
+
 command=${1:-}
-[ $# -le 2 ] || usage
-[ $# -le 1 ] || [ "$command" = status ] || usage
+[ $# -le 2 ] || [ "$command" = logs ] || usage
+[ $# -le 1 ] || [ "$command" = logs ] || [ "$command" = status ] || usage
 case $command in
 start | run)
     running || true
@@ -124,6 +220,26 @@ close | status)
     [ $# -le 1 ] || [ "$2" = --json ] || [ "$2" = --metrics ] || usage
     need_running
     exec "$server" "$@"
+    ;;
+logs)
+    shift
+    lines=10 follow=
+    while getopts fn: option; do
+        case $option$OPTARG in
+        f) follow=1 ;;
+        n*[!0-9]* | n | '?'*) usage ;;
+        n*) lines=$OPTARG ;;
+        esac
+    done
+    [ $OPTIND -gt $# ] || usage
+    show_logs "$lines" "$follow"
+    ;;
+dev)
+    develop
+    ;;
+top)
+    need_running
+    show_top
     ;;
 check)
     need_server
