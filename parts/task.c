@@ -140,12 +140,18 @@ int
 svr_task(const char *key, svr_call *call, void *arg, struct svr_task options) {
     const char *name = handler_name(call), *heard = handler_name(options.done);
     struct task *task = NULL;
-    if (name && heard && *key && strlen(key) < sizeof task->key &&
-        !find_task(key))
-        task = calloc(1, sizeof *task);
-    if (!task) {
-        svr_warn("task %.38s refused (parts/task.h says why)", key);
-        return -1;
+    const char *reason = NULL;
+    if (!name || !heard)
+        reason = "a function is not among the handler's callbacks";
+    else if (!*key || strlen(key) >= sizeof task->key)
+        reason = "a key has 1 to 38 bytes";
+    else if (find_task(key))
+        reason = "the key is a task's";
+    else if (!(task = calloc(1, sizeof *task)))
+        reason = "no memory";
+    if (reason) {
+        svr_warn("task %.38s refused: %s", key, reason);
+        return svr_fail("task %.38s refused: %s", key, reason);
     }
     options.limit = options.limit > 0 ? options.limit : 10;
     options.pause = options.pause > 0 ? options.pause : 1;
@@ -162,11 +168,16 @@ svr_task(const char *key, svr_call *call, void *arg, struct svr_task options) {
     return 0;
 }
 
+bool
+svr_task_running(const char *key) {
+    return find_task(key) != NULL;
+}
+
 int
 svr_task_cancel(const char *key) {
     struct task *task = find_task(key);
     if (!task)
-        return -1;
+        return svr_fail("there is no task %.38s to cancel", key);
     take_task(task);
     free(task);
     begin_waiting();

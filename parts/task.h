@@ -42,14 +42,17 @@ struct svr_result {
  * that it started. At most task.most tasks run at once, the others wait in
  * order. `work` and `done` are callbacks of the handler's table, bound to the
  * new code by name over reloads; `arg` stays yours. The close kills what runs,
- * and `done` is not called. Loop thread. Returns 0; -1, with the reason logged,
- * when the key (1 to 38 bytes) is a task's, or a function is not in the table.
- */
+ * and `done` is not called. Loop thread, as all functions here. Returns 0, or
+ * SVR_FAILED, as svr_fail, with the reason logged: the key (1 to 38 bytes) is a
+ * task's, a function is not in the table, or memory is short. */
 int svr_task(const char *key, svr_call *work, void *arg,
              struct svr_task options);
 
-/* svr_task_cancel ends a task; `done` is not called. Loop thread. Returns 0, or
- * -1 for an unknown key. */
+/* svr_task_running reports whether a task of that key runs or waits. */
+bool svr_task_running(const char *key);
+
+/* svr_task_cancel ends a task; `done` is not called. Returns 0, or SVR_FAILED,
+ * as svr_fail, for an unknown key. */
 int svr_task_cancel(const char *key);
 
 /* svr_deadline calls `late(arg)` once, after `seconds`, unless

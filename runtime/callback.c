@@ -132,6 +132,11 @@ refuse_callback(const char *what, const char *name, const char *reason) {
 static const char no_callback[] =
     "its function is not among the handler's callbacks";
 
+int64_t
+svr_now(void) {
+    return loop_now() / (SECOND / 1000);
+}
+
 /* ---- Timers ----------------------------------------------------------- */
 
 struct timers_now
@@ -151,11 +156,22 @@ ask_next(const char *key, const char *next, void *arg) {
         timers_remove(key);
 }
 
+/* Reads "HH:MM". Returns the seconds, or -1. */
+static int
+time_of_day(const char *text) {
+    int hour, minute, length = 0;
+    bool good = strspn(text, "0123456789") == 2 &&
+                sscanf(text, "%2d:%2d%n", &hour, &minute, &length) == 2 &&
+                length == 5 && text[5] == '\0' && hour < 24 && minute < 60;
+    return good ? (hour * 60 + minute) * 60 : -1;
+}
+
 /* Returns why a timer is refused, or NULL. */
 static const char *
 check_timer(const char *key, const struct timer *timer,
             const struct svr_when *when) {
-    int kinds = (when->every != 0) + (when->at != 0) + (when->next != NULL);
+    int kinds = (when->every != 0) + (when->at != 0) + (when->next != NULL) +
+                (when->daily != NULL);
     size_t length = strlen(key);
     if (strncmp(key, "svr.", 4) == 0)
         return "keys that begin with \"svr.\" are the server's";
@@ -163,20 +179,23 @@ check_timer(const char *key, const struct timer *timer,
         return no_callback;
     if (length == 0 || length >= TIMER_KEY_SIZE)
         return "a key has 1 to 47 bytes";
-    if (kinds != 1 || when->runs < 0 ||
+    if (kinds != 1 || when->runs < 0 || timer->second < 0 ||
         (when->every != 0 && !(when->every >= 1e-6 && when->every < 1e9)) ||
         (when->at && !strchr("DHM", when->at)))
-        return "it needs one of every (seconds), at (D, H, M) and next, and "
-               "runs not below 0";
+        return "it needs one of every (seconds), at (D, H, M), daily "
+               "(\"HH:MM\") "
+               "and next, and runs not below 0";
     return NULL;
 }
 
-int
-svr_add_timer(const char *key, svr_call *function, void *arg,
-              struct svr_when when) {
+/* Adds a timer by `add`: timers_add or timers_set. */
+static int
+put_timer(const char *key, svr_call *function, void *arg, struct svr_when when,
+          int (*add)(const struct timer *timer, struct timers_now now)) {
     struct timer timer = {.call = live_name(function),
                           .next = when.next ? live_name(when.next) : NULL,
-                          .at = when.at,
+                          .at = when.daily ? 'D' : when.at,
+                          .second = when.daily ? time_of_day(when.daily) : 0,
                           .arg = arg,
                           .every = (int64_t)(when.every * 1e9),
                           .runs = when.runs,
@@ -184,7 +203,7 @@ svr_add_timer(const char *key, svr_call *function, void *arg,
     const char *reason = check_timer(key, &timer, &when);
     if (!reason) {
         memcpy(timer.key, key, strlen(key));
-        if (timers_add(&timer, callback_clock()) < 0)
+        if (add(&timer, callback_clock()) < 0)
             reason = "the key exists, or memory is short";
     }
     if (reason)
@@ -192,6 +211,18 @@ svr_add_timer(const char *key, svr_call *function, void *arg,
     if (timer.next)
         ask_next(key, timer.next, arg);
     return 0;
+}
+
+int
+svr_add_timer(const char *key, svr_call *function, void *arg,
+              struct svr_when when) {
+    return put_timer(key, function, arg, when, timers_add);
+}
+
+int
+svr_set_timer(const char *key, svr_call *function, void *arg,
+              struct svr_when when) {
+    return put_timer(key, function, arg, when, timers_set);
 }
 
 int
@@ -222,15 +253,13 @@ callback_timers(void) {
 
 int
 callback_timer(struct timer timer) {
-    const struct timer *old = timers_find(timer.key);
-    if (old && !timer.runs && old->every == timer.every && old->at == timer.at)
+    if (!timer.every && !timer.at)
+        timers_remove(timer.key);
+    else if (timers_set(&timer, callback_clock()) == 0)
         return 0;
-    timers_remove(timer.key);
-    if ((!timer.every && !timer.at) ||
-        timers_add(&timer, callback_clock()) == 0)
-        return 0;
-    svr_err("timer %s: no memory", timer.key);
-    return -1;
+    else
+        svr_err("timer %s: no memory", timer.key);
+    return timer.every || timer.at ? -1 : 0;
 }
 
 void
@@ -309,7 +338,11 @@ callback_check(void) {
 int
 svr_post(svr_call *function, void *arg) {
     const char *name = handler_name(function);
-    return name ? loop_post(name, NULL, arg) : -1;
+    if (!name)
+        return svr_fail("post refused: %s", no_callback);
+    return loop_post(name, NULL, arg) == 0
+               ? 0
+               : svr_fail("post refused: memory is short");
 }
 
 /* After a failure the user's posts rest, in their order; the server's and the

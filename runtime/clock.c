@@ -1,4 +1,5 @@
-/* clock: when the local time next shows a full day, hour or minute. */
+/* clock: when the local time next shows a full hour or minute, or a time of
+ * day. */
 #define _GNU_SOURCE
 #include "clock.h"
 
@@ -50,17 +51,42 @@ after(char kind, time_t t) {
     }
 }
 
+/* The first instant, from `t` on, of the same date that is not before a time of
+ * day; 0 = the date has none. */
+static time_t
+time_on_date(time_t t, int second) {
+    long long today = date(t), left;
+    while ((left = second - (local(t) - today * DAY)) > 0) {
+        t = change(t, t + (time_t)left);
+        if (date(t) != today)
+            return 0;
+    }
+    return t;
+}
+
 time_t
-clock_next(char kind, time_t last, time_t now) {
-    if (kind != 'D')
-        return after(kind, last < now ? last : now);
+clock_daily(int second, time_t last, time_t now) {
     long long done = date(last), today = date(now);
-    if (today > done)
-        return now;
     if (done > today + 1)
         done = today;
-    time_t next = after(kind, now);
-    while (date(next) <= done)
-        next = after(kind, next);
-    return next;
+    for (time_t day = after('D', now - (time_t)3 * DAY);;
+         day = after('D', day)) {
+        time_t tick = time_on_date(day, second);
+        if (tick && date(tick) > done)
+            return tick < now ? now : tick;
+    }
+}
+
+time_t
+clock_begin(int second, time_t now) {
+    time_t day = after('D', now - (time_t)3 * DAY), next;
+    while ((next = after('D', day)) <= now)
+        day = next;
+    return time_on_date(day, second) > now ? day - 1 : now;
+}
+
+time_t
+clock_next(char kind, time_t last, time_t now) {
+    return kind == 'D' ? clock_daily(0, last, now)
+                       : after(kind, last < now ? last : now);
 }

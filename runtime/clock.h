@@ -1,4 +1,5 @@
-/* clock: when the local time next shows a full day, hour or minute. */
+/* clock: when the local time next shows a full hour or minute, or a time of
+ * day. */
 #ifndef CLOCK_H
 #define CLOCK_H
 
@@ -13,5 +14,12 @@
  * at most has no second. H and M tick at each instant whose local minute and
  * second, or second, are 0; an hour that comes again ticks again. */
 time_t clock_next(char kind, time_t last, time_t now);
+
+/* clock_daily is the same for a time of day in seconds, 0 = D: once per
+ * calendar date, at its first instant that is not before that time. clock_begin
+ * is what `last` is for one that begins now: the present date ticks if its time
+ * is still to come. */
+time_t clock_daily(int second, time_t last, time_t now);
+time_t clock_begin(int second, time_t now);
 
 #endif

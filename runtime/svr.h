@@ -84,27 +84,54 @@ struct svr_callback {
     const char *name;
     svr_call *call;
 };
+
+/* SVR_CALLBACKS(a, b, c) is a table of at most 300 functions by their names.
+ * SVR_CALL(a) is the older form of an entry. */
 #define SVR_CALLBACKS(...)                                                     \
     (const struct svr_callback[]) {                                            \
-        __VA_ARGS__, {                                                         \
+        SVR_MANY(SVR_EACH(__VA_ARGS__, ()()(), ()()(), 0)) {                   \
             NULL, NULL                                                         \
         }                                                                      \
     }
-#define SVR_CALL(function)                                                     \
-    { #function, function }
+#define SVR_CALL(function) function
+#define SVR_ROW(function)  {#function, function},
+/* A macro that calls itself for each argument up to the `()()()` at the end:
+ * SVR_MORE finds the end there, as `()` completes a call of SVR_STOP; SVR_MANY
+ * has the compiler look again as often as there are arguments. */
+#define SVR_EACH(x, next, ...)                                                 \
+    SVR_ROW(x) SVR_MORE(next, SVR_AGAIN)(next, __VA_ARGS__)
+#define SVR_AGAIN(x, next, ...)                                                \
+    SVR_ROW(x) SVR_MORE(next, SVR_EACH)(next, __VA_ARGS__)
+#define SVR_MORE(next, macro)       SVR_MORE_1(SVR_STOP next, macro)
+#define SVR_MORE_1(end, macro)      SVR_MORE_2(end, macro, 0)
+#define SVR_MORE_2(end, macro, ...) macro SVR_NOTHING
+#define SVR_NOTHING
+#define SVR_STOP(...)   SVR_STOP_1
+#define SVR_STOP_1(...) SVR_STOP_2
+#define SVR_STOP_2()    0, SVR_DROP
+#define SVR_DROP(...)
+#define SVR_MANY(...)   SVR_MANY_1(SVR_MANY_1(SVR_MANY_1(__VA_ARGS__)))
+#define SVR_MANY_1(...) SVR_MANY_2(SVR_MANY_2(SVR_MANY_2(__VA_ARGS__)))
+#define SVR_MANY_2(...) SVR_MANY_3(SVR_MANY_3(SVR_MANY_3(__VA_ARGS__)))
+#define SVR_MANY_3(...) SVR_MANY_4(SVR_MANY_4(SVR_MANY_4(__VA_ARGS__)))
+#define SVR_MANY_4(...) SVR_MANY_5(SVR_MANY_5(SVR_MANY_5(__VA_ARGS__)))
+#define SVR_MANY_5(...) __VA_ARGS__
 
 /* svr_post has the loop thread call `call(arg)`. Any thread may use it. Returns
- * 0, or -1 if `call` is not in the table or memory is short. When a posted call
- * fails, the next ones wait, in their order: 10 ms, doubling to 1 s while they
- * fail. Posts that still wait at a close run before on_close. */
+ * 0, or SVR_FAILED, as svr_fail: `call` is not in the table, or memory is
+ * short. When a posted call fails, the next ones wait, in their order: 10 ms,
+ * doubling to 1 s while they fail. Posts that still wait at a close run before
+ * on_close. */
 int svr_post(svr_call *call, void *arg);
 
-/* When a timer is due: one of `every`, `at` and `next`.
+/* When a timer is due: one of `every`, `at`, `daily` and `next`.
  *   {.every = 2.5, .runs = 3}   each 2.5 seconds, on absolute deadlines; 3
  *                               times, 0 = no limit
  *   {.at = 'D'}                 at the first instant of each local day; 'H' and
  *                               'M': at each full hour or minute. It follows
  *                               the zone, and the clock when it is set
+ *   {.daily = "02:30"}          once per calendar date, at its first instant
+ *                               that is not before 02:30 local time
  *   {.next = my_next}           my_next(arg), a callback of the table, is
  * called at the start and after each tick, and returns the milliseconds until
  * the next one; a failure ends the timer
@@ -114,6 +141,7 @@ struct svr_when {
     int64_t runs;
     char at;
     svr_call *next;
+    const char *daily;
 };
 
 /* svr_add_timer calls `call(arg)` when the timer is due, rounded up to a
@@ -124,6 +152,12 @@ struct svr_when {
  * more than 47 bytes or begins with "svr."; `call` is not in the table; `when`
  * is not valid. */
 int svr_add_timer(const char *key, svr_call *call, void *arg,
+                  struct svr_when when);
+
+/* svr_set_timer adds a timer as svr_add_timer does, or replaces the one with
+ * that key; an `every`, `at` or `daily` that is unchanged keeps its phase. So
+ * it can stand in on_reload as well as in on_start. */
+int svr_set_timer(const char *key, svr_call *call, void *arg,
                   struct svr_when when);
 
 /* svr_remove_timer removes a timer. Returns 0, or SVR_FAILED, as svr_fail, for
@@ -170,6 +204,10 @@ void *svr_state(void);
  * Valid until the next reload. Loop thread. */
 struct svr_conf;
 const struct svr_conf *svr_conf(void);
+
+/* svr_now is a clock in milliseconds that is never set (CLOCK_MONOTONIC). Any
+ * thread. */
+int64_t svr_now(void);
 
 /* svr_close closes the server safely, with exit status `exit_code` (0-125).
  * Returns 0; -1 for another code. Any thread. */

@@ -138,10 +138,16 @@ find_timer(const char *key) {
     return link;
 }
 
+static int64_t
+next_tick(const struct timer *timer, int64_t now) {
+    return timer->at == 'D' ? clock_daily(timer->second, timer->last, now)
+                            : clock_next(timer->at, timer->last, now);
+}
+
 /* The deadline of a timer by the wall clock. */
 static int64_t
 wall_due(const struct timer *timer, struct timers_now now) {
-    int64_t next = clock_next(timer->at, timer->last, now.wall / NANO);
+    int64_t next = next_tick(timer, now.wall / NANO);
     return now.mono + next * NANO - now.wall;
 }
 
@@ -161,7 +167,8 @@ timers_add(const struct timer *timer, struct timers_now now) {
     all->free = new->chain;
     *new = *timer;
     new->chain = (uint32_t)NONE;
-    new->last = now.wall / NANO;
+    new->last = new->at == 'D' ? clock_begin(new->second, now.wall / NANO)
+                               : now.wall / NANO;
     if (new->at)
         new->due = wall_due(new, now);
     else if (new->every)
@@ -170,6 +177,23 @@ timers_add(const struct timer *timer, struct timers_now now) {
     all->count++;
     sift(all->count - 1, (struct slot){wake_at(new), i});
     return 0;
+}
+
+int
+timers_set(const struct timer *timer, struct timers_now now) {
+    uint32_t *link = all ? find_timer(timer->key) : NULL;
+    struct timer *old =
+        link && *link != (uint32_t)NONE ? &all->pool[*link] : NULL;
+    if (old && !timer->next && !old->next && !timer->runs && !old->runs &&
+        old->every == timer->every && old->at == timer->at &&
+        old->second == timer->second) {
+        old->own = timer->own;
+        old->call = timer->call;
+        old->arg = timer->arg;
+        return 0;
+    }
+    timers_remove(timer->key);
+    return timers_add(timer, now);
 }
 
 const struct timer *
@@ -214,7 +238,7 @@ tick_period(struct timer *timer, int64_t rounded, int64_t now) {
 static bool
 tick_wall(struct timer *timer, struct timers_now now) {
     int64_t seconds = now.wall / NANO, unit = timer->at == 'H' ? 3600 : 60;
-    int64_t next = clock_next(timer->at, timer->last, seconds);
+    int64_t next = next_tick(timer, seconds);
     bool early = next > seconds;
     timer->skipped = early || timer->at == 'D' ? 0 : (seconds - next) / unit;
     timer->last = early ? timer->last : seconds;

@@ -19,6 +19,7 @@ struct timer {
     const char *call; /* the callback's name */
     const char *next; /* of the callback that decides when it is due; or NULL */
     char at;          /* D, H, M or 0 */
+    int second;       /* of D: the time of day */
     void *arg;
     int64_t every;   /* the period in nanoseconds; 0 = it has none */
     int64_t runs;    /* how many are left; 0 = no limit */
@@ -46,6 +47,10 @@ int timers_open(void);
  * with `next`, also `due`. Returns 0, or -1 when the key exists or memory is
  * short. */
 int timers_add(const struct timer *timer, struct timers_now now);
+/* timers_set adds a timer or replaces the one with its key; a period, or a kind
+ * of D, H and M, that is unchanged keeps its phase. Returns 0, or -1 when
+ * memory is short. */
+int timers_set(const struct timer *timer, struct timers_now now);
 /* timers_find is the timer with a key, or NULL. */
 const struct timer *timers_find(const char *key);
 /* timers_remove returns 0, or -1 for an unknown key. */

@@ -35,20 +35,30 @@ date_of(time_t t) {
 /* What the rule says in words: is there a tick at `t`, the second after t - 1?
  * `done` is the latest date that has ticked. */
 static int
-ticks(char kind, time_t t, long done) {
+ticks(char kind, int second, time_t t, long done) {
     struct tm local = show(t);
     if (kind == 'D')
-        return date_of(t) > done;
+        return date_of(t) > done &&
+               (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec >=
+                   second;
     return local.tm_sec == 0 && (kind == 'M' || local.tm_min == 0);
+}
+
+static time_t
+next_tick(char kind, int second, time_t last, time_t now) {
+    return second ? clock_daily(second, last, now)
+                  : clock_next(kind, last, now);
 }
 
 /* Walks from one moment to another, and holds each tick against clock_next. */
 static void
-walk(const char *zone, char kind, time_t from, time_t to, int step) {
-    time_t expected = clock_next(kind, from, from);
-    long done = date_of(from);
+walk(const char *zone, char kind, int second, time_t from, time_t to,
+     int step) {
+    time_t last = kind == 'D' ? clock_begin(second, from) : from;
+    time_t expected = next_tick(kind, second, last, from);
+    long done = date_of(last);
     for (time_t t = from + step; t <= to; t += step) {
-        int tick = ticks(kind, t, done);
+        int tick = ticks(kind, second, t, done);
         if (tick != (t == expected)) {
             struct tm local = show(t);
             printf("# %s %c: %ld (%02d:%02d:%02d) %s, next was %ld\n", zone,
@@ -59,7 +69,7 @@ walk(const char *zone, char kind, time_t from, time_t to, int step) {
         }
         if (tick) {
             done = date_of(t) > done ? date_of(t) : done;
-            expected = clock_next(kind, t, t);
+            expected = next_tick(kind, second, t, t);
         }
     }
 }
@@ -74,9 +84,10 @@ changes(const char *zone, int from, int to) {
         if (show(t).tm_gmtoff == show(t + 3600).tm_gmtoff)
             continue;
         count++;
-        walk(zone, 'M', t - 600, t + 4200, 1);
-        walk(zone, 'H', t - 7200, t + 3 * 3600, 1);
-        walk(zone, 'D', t - 30 * 3600, t + 50 * 3600, 60);
+        walk(zone, 'M', 0, t - 600, t + 4200, 1);
+        walk(zone, 'H', 0, t - 7200, t + 3 * 3600, 1);
+        for (int minute = 0; minute < 1440; minute += minute < 210 ? 15 : 255)
+            walk(zone, 'D', minute * 60, t - 30 * 3600, t + 50 * 3600, 60);
     }
     return count;
 }
@@ -99,10 +110,10 @@ steps(void) {
             time_t next = clock_next(*kind, last, now), t = last;
             if (now < last)
                 t = now;
-            if (next <= t || next > t + unit || !ticks(*kind, next, 0))
+            if (next <= t || next > t + unit || !ticks(*kind, 0, next, 0))
                 return 0;
             for (time_t u = t + 1; u < next; u += 7)
-                if (ticks(*kind, u, 0))
+                if (ticks(*kind, 0, u, 0))
                     return 0;
         }
         time_t day = clock_next('D', last, now);

@@ -88,7 +88,7 @@ no_circle() {
     [ "$(cat "$BATS_TEST_TMPDIR/twice")" = main ]
 }
 
-@test "the core's code lines only fall; a part has at most 100, or what tests/part-lines says" {
+@test "the core's code lines are counted; a part has at most 100, or what tests/part-lines says" {
     command -v cloc >/dev/null || skip "no cloc"
     count() {
         cloc --quiet --csv --include-lang=C,"C/C++ Header" "$@" |

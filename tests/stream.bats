@@ -102,6 +102,7 @@ static int message(void *arg) {
     else if (!c) svr_info("out got %s", m->data);
     return 0;
 }
+static int other(void *arg) { return message(arg); }
 static int closed(void *arg) {
     struct svr_message *m = arg;
     struct state *s = svr_state();
@@ -120,7 +121,7 @@ static int connected(void *arg) {
 }
 ${MORE:-}
 static int serve(void) {
-    ${2:-}
+    (void)other; ${2:-}
     return svr_stream_listen("s", "run/s", (struct svr_protocol){.frame = frame, .message = message, .opened = opened,
         .closed = closed, .drained = drained, ${1:-}});
 }
@@ -331,7 +332,7 @@ END
     touch go2
     wait_until 5 test -s said2
     [ "$(cat said2)" = "new:2" ]
-    MESSAGE='{"other", message},' run bind
+    MESSAGE='SVR_CALL(other),' run bind
     [ "$status" -eq 1 ]
     [[ $output == *"message, which the new code does not have"* ]]
     touch go3

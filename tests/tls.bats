@@ -298,7 +298,9 @@ END
     [ "$(ask | timeout 20 nc -N 127.0.0.1 "$port")" = 5:hello, ]
     [ "$(printf 'x' | timeout 20 nc -N 127.0.0.1 "$port")" = "" ]
     eval "$(sed -n '/^    openssl req/,/^$/p' "$page")" 2>/dev/null
-    while IFS= read -r line; do set_key "${line%% =*}" "${line#* = }"; done < <(sed -n 's/^    \(tls.* =\)/\1/p' "$page")
+    while IFS= read -r line; do
+        set_key "${line%% =*}" "${line#* = }"
+    done < <(sed -n 's/^    \(tls.* =\)/\1/p' "$page")
     bounded ./svr.sh reload
     [ "$(grep -c '^    tls\.' "$page")" -eq 2 ]
     (ask; wait_until 20 grep -q hello answer) | timeout 60 openssl s_client -quiet -connect "127.0.0.1:$port" \

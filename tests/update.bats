@@ -373,7 +373,8 @@ frozen() {
         done
         now=$(sed 's/.*--with=//' $name/.tiny/arguments)
         needed=kept
-        [[ $had != *report* ]] || needed=kept,symbols
+        [[ $had != *report* ]] || needed+=,symbols
+        [[ $had != *lines* ]] || needed+=,stream,connect,work
         [ "$(tr , '\n' <<<"$had,$needed" | sort)" = "$(tr , '\n' <<<"$now" | sort)" ] # and what that needs now
         make -s -C $name >/dev/null
         timeout 60 $name/svr.sh status | grep -q "running, pid $pid,"

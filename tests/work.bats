@@ -19,6 +19,7 @@ static int number[200];
 static int quick(void *arg) { ++*(int *)arg; return 0; }
 static int fails(void *arg) { (void)arg; errno = ENOENT; return svr_fail("the disk: %m"); }
 static int waits(void *arg) { while (access(arg, F_OK) < 0) poll(NULL, 0, 10); return 0; }
+static int other(void *arg) { return waits(arg); }
 static int done(void *arg) {
     const char *reason = svr_work_reason();
     svr_info("${DONE:-done} %d%s%s", *(int *)arg, reason ? ": " : "", reason ? reason : "");
@@ -27,7 +28,7 @@ static int done(void *arg) {
 static int waited(void *arg) { svr_info("${DONE:-done} %s", (char *)arg); return 0; }
 static int run(void) { struct state *s = svr_state(); s->turns++; svr_info("turn %ld", s->turns); return 50; }
 static int on_start(void) {
-    (void)number; $1
+    (void)number, (void)other; $1
     return 0;
 }
 SVR_HANDLER(.on_start = on_start, .run = run, .state_size = sizeof(struct state), .callbacks = SVR_CALLBACKS(
@@ -100,7 +101,7 @@ END
     working 'svr_work(waits, "go", waited); number[0] = 7; return svr_work(waits, "go2", waited);'
     run_server
     wait_line 5 'turn 2'
-    WAITS='{"other", waits},' working 'return 0;'
+    WAITS='SVR_CALL(other),' working 'return 0;'
     run bounded ./svr.sh reload
     [ "$status" -eq 0 ]
     touch go

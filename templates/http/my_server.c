@@ -59,5 +59,4 @@ load(void *file) {
 
 SVR_HANDLER(.on_start = serve, .on_reload = serve, .get_summary = get_summary,
             .state_size = sizeof(struct state), .state_version = 1,
-            .callbacks = SVR_CALLBACKS(SVR_CALL(answer), SVR_CALL(save),
-                                       SVR_CALL(load)));
+            .callbacks = SVR_CALLBACKS(answer, save, load));

@@ -44,4 +44,4 @@ get_summary(char *text, size_t size) {
 
 SVR_HANDLER(.on_start = start, .on_reload = serve, .get_summary = get_summary,
             .state_size = sizeof(struct state), .state_version = 1,
-            .callbacks = SVR_CALLBACKS(SVR_CALL(answer)));
+            .callbacks = SVR_CALLBACKS(answer));

@@ -106,4 +106,4 @@ run(void) {
 SVR_HANDLER(.on_start = on_start, .on_reload = on_reload,
             .get_summary = get_summary, .run = run, .migrate = migrate_state,
             .state_size = sizeof(struct state), .state_version = 1,
-            .callbacks = SVR_CALLBACKS(SVR_CALL(report)));
+            .callbacks = SVR_CALLBACKS(report));
