@@ -2,6 +2,7 @@
  * with the names of functions, in the log. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 #include "trace.h"
 #include "watchdog.h"
 
-enum { STACK_SIZE = 1 << 16, PATIENCE_S = 1, CRASH_LIMIT_S = 3 };
+enum { STACK_SIZE = 1 << 16, PATIENCE_S = 1, CRASH_LIMIT_S = 3, LOOK_MS = 200 };
 
 /* Sent only to the loop thread; nothing else uses it. */
 #define ASK SIGURG
@@ -23,6 +24,7 @@ enum { STACK_SIZE = 1 << 16, PATIENCE_S = 1, CRASH_LIMIT_S = 3 };
 static const int crashes[] = {SIGSEGV, SIGBUS,  SIGFPE,
                               SIGILL,  SIGABRT, SIGTRAP};
 static pthread_t loop;
+static pid_t loop_task;
 static void *frames[TRACE_DEPTH];
 static int depth;
 static sem_t taken;
@@ -41,6 +43,43 @@ answer_for_loop(int signal) {
     depth = trace_take(frames);
     sem_post(&taken);
     errno = saved;
+}
+
+/* The CPU time that the loop has used, in milliseconds. */
+static int64_t
+loop_cpu(void) {
+    clockid_t clock;
+    struct timespec used = {0, 0};
+    if (pthread_getcpuclockid(loop, &clock) == 0)
+        clock_gettime(clock, &used);
+    return used.tv_sec * INT64_C(1000) + used.tv_nsec / 1000000;
+}
+
+/* The state letter of the loop's thread, as ps(1) has it. */
+static char
+task_state(void) {
+    char path[48], text[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)loop_task);
+    FILE *file = fopen(path, "re");
+    size_t got = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[got] = '\0';
+    char *end = strrchr(text, ')');
+    return end && end[1] ? end[2] : '?';
+}
+
+/* Looks on for a moment: does the loop spin, wait, or get no CPU? */
+static void
+look_at_loop(void) {
+    int64_t before = loop_cpu(), begin = svr_now();
+    poll(NULL, 0, LOOK_MS);
+    int64_t used = loop_cpu() - before, spent = svr_now() - begin;
+    svr_err("report: %s: %jd ms of CPU in the last %jd ms",
+            used > spent / 2      ? "spinning"
+            : task_state() == 'R' ? "starved of CPU"
+                                  : "blocked",
+            (intmax_t)used, (intmax_t)spent);
 }
 
 /* Asks the stuck loop where it is; a call that cannot be interrupted gives no
@@ -98,12 +137,14 @@ report_event(enum part_event event, const struct conf *conf, const char *text) {
         static char stack[STACK_SIZE];
         trace_take(frames); /* the first call loads what it needs */
         loop = pthread_self();
+        loop_task = gettid();
         sem_init(&taken, 0, 0);
         sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
         take_signal(ASK, answer_for_loop, SA_RESTART);
         for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
             take_signal(crashes[i], crash, SA_ONSTACK);
     } else if (event == PART_HUNG) {
+        look_at_loop();
         ask_loop();
     }
     return 0;

@@ -157,23 +157,18 @@ conf_type(const struct conf_entry *entry) {
     return entry->row ? entry->row->type : guess_type(entry);
 }
 
-/* Counts the edits that lead from one word to the other. */
+/* How far two words are apart: what is left without their common beginning and
+ * end. */
 static size_t
 distance(const char *a, const char *b) {
-    size_t row[64], length = strnlen(b, 63);
-    for (size_t j = 0; j <= length; j++)
-        row[j] = j;
-    for (size_t i = 1; *a; a++, i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= length; j++) {
-            size_t edits = diagonal + (tolower(*a) != tolower(b[j - 1]));
-            diagonal = row[j];
-            edits = edits <= row[j] ? edits : row[j] + 1;
-            row[j] = edits <= row[j - 1] ? edits : row[j - 1] + 1;
-        }
+    size_t i = 0, m = strlen(a), n = strlen(b);
+    while (a[i] && tolower(a[i]) == tolower(b[i]))
+        i++;
+    while (m > i && n > i && tolower(a[m - 1]) == tolower(b[n - 1])) {
+        m--;
+        n--;
     }
-    return row[length];
+    return (m > n ? m : n) - i;
 }
 
 /* Keeps in `hint` the known name that is nearest to an unknown word. */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "loop.h"
 #include "svr.h"
@@ -23,8 +22,6 @@ enum { IDLE_SHARE = 4 };
 /* What the loop reports. Only `work_began` is judged: when the work began
  * that no report has ended, 0: there is none. A loop that waits has none. */
 static const struct watchdog_duty *_Atomic duty;
-static pthread_t loop;
-static pid_t loop_task;
 static _Atomic int64_t work_began, span, wait_began; /* 0: it does not wait */
 static atomic_bool by_report, asleep;
 static struct {
@@ -34,17 +31,8 @@ static struct {
 } doing = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* What the control thread remembers from one look to the next. */
-static int64_t planned = INT64_MAX, warned_for, warned_at, cpu_then;
+static int64_t planned = INT64_MAX, warned_for;
 static bool hung;
-
-static int64_t
-loop_cpu(void) {
-    clockid_t clock;
-    struct timespec used = {0, 0};
-    if (pthread_getcpuclockid(loop, &clock) == 0)
-        clock_gettime(clock, &used);
-    return used.tv_sec * NANO + used.tv_nsec;
-}
 
 /* Work begins: wakes the control thread if it had nothing to judge. */
 static void
@@ -56,8 +44,6 @@ begin_work(int64_t now) {
 
 void
 watchdog_start(const struct watchdog_duty *its_duty) {
-    loop = pthread_self();
-    loop_task = gettid();
     duty = its_duty;
     begin_work(loop_now());
     duty->wake();
@@ -136,35 +122,14 @@ describe(char *text, size_t size) {
     pthread_mutex_unlock(&doing.lock);
 }
 
-/* The state letter of the loop's thread, as ps(1) has it. */
-static char
-task_state(void) {
-    char path[48], text[256] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)loop_task);
-    FILE *file = fopen(path, "re");
-    size_t got = file ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file)
-        fclose(file);
-    text[got] = '\0';
-    char *end = strrchr(text, ')');
-    return end && end[1] ? end[2] : '?';
-}
-
 static void
-tell_hung(int64_t now) {
-    char where[128], text[320];
-    int64_t used = loop_cpu() - cpu_then, spent = now - warned_at;
-    const char *kind = used > spent / 2      ? "spinning"
-                       : task_state() == 'R' ? "starved of CPU"
-                                             : "blocked";
+tell_hung(void) {
+    char where[128], text[160];
     hung = true;
     describe(where, sizeof where);
     svr_err("run_states_check: not receive report in %g s, start auto-exit!",
             (double)span / (double)NANO);
-    snprintf(text, sizeof text,
-             "run_states_check: %s, %s: %.1f s of CPU in the last %.1f s",
-             where, kind, (double)used / (double)NANO,
-             (double)spent / (double)NANO);
+    snprintf(text, sizeof text, "run_states_check: %s", where);
     svr_err("%s", text);
     duty->hung(text);
 }
@@ -179,8 +144,6 @@ warn_half(int64_t work, int64_t now) {
     svr_warn("run_states_check: not receive report in %.1f s, %s",
              (double)(now - work) / (double)NANO, where);
     warned_for = work;
-    warned_at = now;
-    cpu_then = loop_cpu();
 }
 
 /* Returns when the work to be judged began; 0 = there is none. A wait of a
@@ -223,7 +186,7 @@ watchdog_judge(void) {
         return INT64_MAX;
     asleep = false;
     if (now - work >= span && warned_for == work) {
-        tell_hung(now);
+        tell_hung();
         return INT64_MAX;
     }
     if (now - work < span / 2)

@@ -41,7 +41,8 @@ END
     [ "$(exit_status)" -eq 253 ]
     has_line 'run_states_check: not receive report in 1.5 s, in run since [0-9:]*$'
     has_line 'run_states_check: not receive report in 3 s, start auto-exit!$'
-    has_line 'run_states_check: in run since [0-9:]*, blocked: 0.0 s of CPU'
+    has_line 'run_states_check: in run since [0-9:]*$'
+    has_line 'report: blocked: [0-9]* ms of CPU in the last [0-9]* ms'
     has_line 'report: backtrace: .*pause.* < stuck_here+0x[0-9a-f]* < run+0x[0-9a-f]* < .*server_run'
     has_line 'close: forced after 1 s, stuck in run, exit_code = 253'
     at_least "$(between 'run begins' 'start auto-exit')" 2.9
@@ -55,7 +56,8 @@ static int on_start(void) { return svr_add_timer("spinner", spin, NULL, (struct 
 SVR_HANDLER(.on_start = on_start, .callbacks = SVR_CALLBACKS(SVR_CALL(spin)));
 END
     [ "$(exit_status)" -eq 253 ]
-    has_line 'run_states_check: in spinner since [0-9:]*, \(spinning\|starved of CPU\): '
+    has_line 'run_states_check: in spinner since [0-9:]*$'
+    has_line 'report: \(spinning\|starved of CPU\): [0-9]* ms of CPU'
     has_line 'report: backtrace: spin+0x'
 }
 
