@@ -22,6 +22,7 @@
 #include "loop.h"
 #include "part.h"
 #include "stream.h"
+#include "watchdog.h"
 
 enum { ROOM = 16384, MUCH = 65536, TURNS = 16, LOOKS = 4 };
 enum { LAST_WORDS_MS = 1000, PAUSE_MS = 10 };
@@ -95,15 +96,37 @@ terms_of(const struct connection *c) {
     return c->out ? &c->out->terms : &c->place->now;
 }
 
+/* Notes that a connection ends; the first reason stays. */
+static void
+end_stream(struct connection *c, enum stream_state state, const char *reason) {
+    if (c->state < state)
+        c->state = state;
+    if (!*c->reason)
+        snprintf(c->reason, sizeof c->reason, "%s", reason);
+}
+
+/* Calls a callback. A failure that is the server's own, and not of the client's
+ * bytes, is reported, and ends the connection. */
 static int
 call_stream(struct connection *c, enum stream_calls which,
             struct svr_message *message) {
-    const struct stream_call *call = &terms_of(c)->calls[which];
+    const struct stream_call *calls = terms_of(c)->calls, *call = &calls[which];
     if (!call->own && !call->name)
         return 0;
     message->stream = &c->stream;
     failure_clear();
-    return call->own ? call->own(message) : handler_call(call->name, message);
+    if (which > STREAM_MESSAGE && call->name) /* the loop has named `message` */
+        watchdog_enter(call->name);
+    int result =
+        call->own ? call->own(message) : handler_call(call->name, message);
+    if (result < 0 && which != STREAM_FRAME) {
+        end_stream(c, BROKEN, failure_reason());
+        if (result != HANDLER_GONE && call->name)
+            callback_failed(call->name, result);
+    }
+    if (which > STREAM_MESSAGE && call->name)
+        watchdog_enter(calls[STREAM_MESSAGE].name);
+    return result;
 }
 
 /* ---- Bytes ------------------------------------------------------------ */
@@ -153,15 +176,6 @@ bytes_rest(struct bytes *bytes) {
 }
 
 /* ---- A connection's end ----------------------------------------------- */
-
-/* Notes that a connection ends; the first reason stays. */
-static void
-end_stream(struct connection *c, enum stream_state state, const char *reason) {
-    if (c->state < state)
-        c->state = state;
-    if (!*c->reason)
-        snprintf(c->reason, sizeof c->reason, "%s", reason);
-}
 
 /* Has the loop serve a connection soon, outside the present callback. */
 static void
@@ -232,25 +246,25 @@ remove_stream(struct connection *c) {
     free(c);
 }
 
-static int
+static void
 close_stream(struct connection *c) {
     struct svr_message message = {.reason = c->reason};
     struct place *place = c->place;
-    disconnect(c);
     c->state = BROKEN;
-    int result = call_stream(c, STREAM_CLOSED, &message);
+    svr_debug("stream %s: closed: %s", place ? place->key : c->out->address,
+              c->reason);
+    call_stream(c, STREAM_CLOSED, &message);
     remove_stream(c);
     if (place) {
         clients--;
         if (place->count-- == place->now.most)
             listen_on(&place->listen, true);
     }
-    return result;
 }
 
 /* A connection that will be made again: after a random part of a pause that
  * grows to `retry`. */
-static int
+static void
 lose_stream(struct connection *c) {
     char reason[sizeof c->reason];
     struct svr_message message = {.reason =
@@ -269,7 +283,7 @@ lose_stream(struct connection *c) {
     c->state = OPEN;
     *c->reason = '\0';
     connect_streams(NULL);
-    return call_stream(c, STREAM_LOST, &message);
+    call_stream(c, STREAM_LOST, &message);
 }
 
 /* ---- Serving ---------------------------------------------------------- */
@@ -359,7 +373,7 @@ frame_message(struct connection *c) {
 
 /* Calls the handler with all messages that are whole, until it waits for
  * something else. */
-static int
+static void
 take_messages(struct connection *c) {
     size_t length;
     while (c->state == OPEN && !c->paused && c->stream.unsent < MUCH &&
@@ -372,110 +386,106 @@ take_messages(struct connection *c) {
         totals.messages++;
         if (c->out)
             c->out->tries = 0;
-        int result = call_stream(c, STREAM_MESSAGE, &message);
-        if (result < 0) {
-            end_stream(c, BROKEN, failure_reason());
-            return result;
-        }
+        call_stream(c, STREAM_MESSAGE, &message);
     }
     bytes_rest(&c->in);
-    return 0;
 }
 
-/* Calls `drained` if that is due. */
-static int
-tell_drained(struct connection *c) {
-    struct svr_message message = {.reason = NULL};
-    if (!c->full || c->stream.unsent > 0 || c->state != OPEN)
-        return 0;
-    c->full = false;
-    int result = call_stream(c, STREAM_DRAINED, &message);
-    if (result < 0)
-        end_stream(c, BROKEN, failure_reason());
-    return result;
+/* Whether a connection stays open: more may come, or something is yet to be
+ * sent. */
+static bool
+stays_open(const struct connection *c) {
+    return c->state == OPEN ||
+           (c->state == CLOSING && c->stream.unsent > 0 && c->fd >= 0);
 }
 
 /* Ends a connection whose time has come, or waits for what it waits for. */
-static int
+static void
 settle_stream(struct connection *c) {
     if (c->state == OPEN && c->eof && !c->paused && !c->full &&
         c->stream.unsent == 0 && bytes_size(&c->in) == 0)
         end_stream(c, CLOSING, "closed by the peer");
-    if (c->state == BROKEN ||
-        (c->state == CLOSING && (c->stream.unsent == 0 || c->fd < 0)))
-        return c->out && c->out->terms.retry && !c->out->dismissed && !ending
-                   ? lose_stream(c)
-                   : close_stream(c);
-    if (c->fd >= 0)
+    if (stays_open(c) && c->fd >= 0)
         watch_stream(c, (may_receive(c) ? SVR_READ : 0) |
                             (c->stream.unsent > 0 ? SVR_WRITE : 0) |
                             (c->session ? stream_tls->wants(c->session) : 0));
-    return c->state == BROKEN ? settle_stream(c) : 0;
+    if (stays_open(c))
+        return;
+    if (c->out && c->out->terms.retry && !c->out->dismissed && !ending)
+        lose_stream(c);
+    else
+        close_stream(c);
 }
 
 /* Takes a connection as far as it goes now. */
-static int
+static void
 advance_stream(struct connection *c) {
-    int result = 0;
+    struct svr_message none = {.reason = NULL};
     bool more = true;
     present = c;
-    for (int turn = 0; more && result == 0 && turn < TURNS; turn++) {
-        result = take_messages(c);
-        bool stopped = c->stream.unsent >= MUCH;
+    for (int turn = 0; more && turn < TURNS; turn++) {
+        take_messages(c);
+        more = c->stream.unsent >= MUCH; /* messages may have been left */
         flush_stream(c);
-        more = c->full && c->stream.unsent == 0;
-        if (result == 0)
-            result = tell_drained(c);
-        more = c->state == OPEN && (more || (stopped && !c->stream.unsent));
+        more = more && c->stream.unsent == 0;
+        if (c->full && c->stream.unsent == 0 && c->state == OPEN) {
+            c->full = false;
+            more = true;
+            call_stream(c, STREAM_DRAINED, &none);
+        }
+        more = more && c->state == OPEN;
     }
     present = NULL;
-    if (more && result == 0)
+    if (more)
         make_due(c);
-    int settled = settle_stream(c);
-    return result < 0 ? result : settled;
+    settle_stream(c);
 }
 
 static int
 serve_stream(void *arg) {
     receive_stream(arg);
-    return advance_stream(arg);
+    advance_stream(arg);
+    return 0;
 }
 
 static int
 serve_due(void *unused) {
     struct connection *c;
-    int result = 0, count = 0;
-    (void)unused;
+    int count = 0;
     TAILQ_FOREACH (c, &due, due_entry)
         count++;
     for (; count > 0 && (c = TAILQ_FIRST(&due)); count--) {
         TAILQ_REMOVE(&due, c, due_entry);
         c->due = false;
-        int one = advance_stream(c);
-        result = one < 0 ? one : result;
+        advance_stream(c);
     }
     if (!TAILQ_EMPTY(&due))
         loop_post("stream", serve_due, NULL);
-    return result;
+    return unused != NULL;
 }
 
 /* ---- Clients ---------------------------------------------------------- */
 
-/* Sets a socket up, with TLS where it is wanted. Returns -1 as svr_fail. */
-static int
-use_socket(struct connection *c, int fd) {
+/* Begins to serve a socket, with TLS where it is wanted. */
+static void
+begin_stream(struct connection *c, int fd) {
     const struct stream_terms *terms = terms_of(c);
     const char *name = c->out && *terms->name ? terms->name : NULL;
-    bool off = false;
+    struct svr_message none = {.reason = NULL};
+    bool off = !stream_tls || terms->plain || (c->out && !name);
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     c->fd = fd;
     c->moved = loop_now();
-    if (!stream_tls || terms->plain || (c->out && !name))
-        return 0;
-    c->session = stream_tls->open(fd, name, &off);
+    if (!off)
+        c->session = stream_tls->open(fd, name, &off);
     c->begun = c->session ? c->moved : 0; /* the handshake has its time */
-    return c->session || off ? 0 : -1;
+    present = c;
+    if (c->session || off)
+        call_stream(c, STREAM_OPENED, &none);
+    else
+        end_stream(c, BROKEN, failure_reason());
+    advance_stream(c);
 }
 
 static int
@@ -491,7 +501,6 @@ static int
 welcome_stream(void *arg) {
     struct place *place =
         (struct place *)((char *)arg - offsetof(struct place, listen));
-    struct svr_message message = {.reason = NULL};
     int fd = listen_accept(&place->listen);
     if (fd < 0)
         return fd == LISTEN_NOBODY ? 0 : fd;
@@ -510,14 +519,8 @@ welcome_stream(void *arg) {
         listen_on(&place->listen, false);
     if (place->count == 1)
         connect_streams(NULL);
-    present = c;
-    int result = use_socket(c, fd);
-    if (result == 0)
-        result = call_stream(c, STREAM_OPENED, &message);
-    if (result < 0)
-        end_stream(c, BROKEN, failure_reason());
-    int advanced = advance_stream(c);
-    return result < 0 ? result : advanced;
+    begin_stream(c, fd);
+    return 0;
 }
 
 /* ---- Connections out -------------------------------------------------- */
@@ -525,24 +528,16 @@ welcome_stream(void *arg) {
 static int
 connected_stream(void *arg) {
     struct connection *c = arg;
-    struct outgoing *out = c->out;
-    struct svr_message message = {.reason = NULL};
-    int fd = out->attempt.fd, result = 0;
-    if (!out->attempt.reason) {
-        out->attempt.fd = 0;
-        result = use_socket(c, fd);
+    struct connect *attempt = &c->out->attempt;
+    int fd = attempt->fd;
+    attempt->fd = 0;
+    if (!attempt->reason) {
+        begin_stream(c, fd);
+    } else {
+        end_stream(c, BROKEN, attempt->reason);
+        settle_stream(c);
     }
-    if (out->attempt.reason || result < 0) {
-        end_stream(c, BROKEN,
-                   result < 0 ? failure_reason() : out->attempt.reason);
-        return settle_stream(c);
-    }
-    present = c;
-    result = call_stream(c, STREAM_OPENED, &message);
-    if (result < 0)
-        end_stream(c, BROKEN, failure_reason());
-    int advanced = advance_stream(c);
-    return result < 0 ? result : advanced;
+    return 0;
 }
 
 /* Begins to connect those whose time has come; sets the time of the next look
@@ -593,20 +588,18 @@ static int
 sweep_streams(void *unused) {
     struct connection *c, *next;
     int64_t now = loop_now();
-    int result = serve_due(unused), one = 0;
+    serve_due(unused);
     for (c = LIST_FIRST(&connections); c; c = next) {
         next = LIST_NEXT(c, entry);
         const char *late = c->fd >= 0 ? late_reason(c, now) : NULL;
-        if (late)
+        if (late) {
             end_stream(c, BROKEN, late);
-        if (late)
-            one = settle_stream(c);
-        else if (c->fd < 0 && !c->out->again)
-            one = connect_late(&c->out->attempt);
-        result = one < 0 ? one : result;
+            settle_stream(c);
+        } else if (c->fd < 0 && !c->out->again) {
+            connect_late(&c->out->attempt);
+        }
     }
-    connect_streams(NULL);
-    return result;
+    return connect_streams(NULL);
 }
 
 /* ---- For the handler -------------------------------------------------- */
@@ -631,13 +624,17 @@ stream_read_terms(const char *who, const struct svr_protocol *protocol,
         [STREAM_LOST] = protocol->lost,
         [STREAM_CLOSED] = protocol->closed,
     };
+    static const char *const names[STREAM_CALLS] = {
+        "frame", "message", "opened", "drained", "lost", "closed"};
     *terms = (struct stream_terms){.plain = protocol->plain};
     for (int i = 0; i < STREAM_CALLS; i++) {
         terms->calls[i].name = calls[i] ? handler_name(calls[i]) : NULL;
-        if (!terms->calls[i].name && (calls[i] || i <= STREAM_MESSAGE))
-            return svr_fail("%s: frame and message are required, and all "
-                            "callbacks must be in the handler's table",
-                            who);
+        if (!calls[i] && i <= STREAM_MESSAGE)
+            return svr_fail("%s: .%s is required", who, names[i]);
+        if (calls[i] && !terms->calls[i].name)
+            return svr_fail("%s: the function of .%s is not among the "
+                            "handler's callbacks: add it to SVR_CALLBACKS",
+                            who, names[i]);
     }
     terms->most = protocol->most ? protocol->most : 1000;
     terms->message_size =

@@ -232,7 +232,13 @@ outcome(struct session *session, int result, int usual) {
         return -1;
     }
     long verified = SSL_get_verify_result(session->ssl);
-    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    unsigned long code = ERR_peek_error();
+    const char *reason = ERR_reason_error_string(code);
+    if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        reason = "closed by the peer without TLS's own end";
+    else if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER ||
+             ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST)
+        reason = "the peer does not speak TLS";
     snprintf(session->reason, sizeof session->reason, "TLS: %s",
              verified != X509_V_OK ? X509_verify_cert_error_string(verified)
              : reason              ? reason

@@ -190,8 +190,9 @@ svr_work(svr_call *call, void *arg, svr_call *done) {
     struct job job = {
         .name = handler_name(call), .done = handler_name(done), .arg = arg};
     if (!job.name || !job.done)
-        return svr_fail("svr_work: a function is not among the handler's "
-                        "callbacks");
+        return svr_fail("svr_work: the %s function is not among the handler's "
+                        "callbacks: add it to SVR_CALLBACKS",
+                        job.name ? "second" : "first");
     return queue_job(job);
 }
 

@@ -15,8 +15,9 @@ extern "C" {
 /* svr_work runs `call(arg)` on one of work.threads threads, then `done(arg)` on
  * the loop thread. Both are callbacks of the handler's table; each is bound by
  * name when it begins, so `done` may be newer code than `call` was. Until
- * `done` is called, `arg` and what it leads to belong to `call`, which may use
- * only the log functions, svr_post, svr_close and svr_fail of svr.h. Calls
+ * `done` is called, `arg` and what it leads to belong to `call`, except members
+ * that it does not touch; it may use only the log functions, svr_post,
+ * svr_close and svr_fail of svr.h. Calls
  * begin in their order. Loop thread. Returns 0, or SVR_FAILED, as svr_fail: a
  * function is not in the table; work.queue calls wait already; no memory or no
  * thread. */

@@ -53,7 +53,8 @@ line 30" ]
 # develop: `dev` in the background, its output in dev.txt, its pid in $dev.
 develop() {
     rm -f dev.txt
-    (exec ./svr.sh dev >dev.txt 2>&1 3>&-) &
+    # Where the suite runs in the background, SIGINT is ignored, which sh cannot change.
+    (exec env --default-signal=INT ./svr.sh dev >dev.txt 2>&1 3>&-) &
     dev=$!
     helpers+=("$dev")
 }

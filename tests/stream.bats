@@ -109,6 +109,9 @@ static int closed(void *arg) {
     struct client *c = m->stream->user;
     for (int i = 0; i < 100; i++) if (s->named[i] == c) s->named[i] = NULL;
     svr_info("closed %s: %s", c ? c->name : "out", m->reason);
+    char peer[64];
+    svr_stream_peer(m->stream, peer);
+    if (c && strcmp(peer, "unix") != 0) svr_err("no peer in closed: '%s'", peer);
     if (svr_stream_send(m->stream, "x", 1) != SVR_FAILED) svr_err("sent to the dead");
     free(c);
     s->closed++;
@@ -232,7 +235,7 @@ b.send("drop c\n")
 assert c.line() == ""
 b.send("push c\n"); assert b.ask("count") == "3 2 1"
 c = connect(); c.send("fail\n"); assert c.line() == ""
-until(lambda: "closed : failing" in log() and "ERROR" in log())
+until(lambda: "closed : failing" in log() and ">> message: failing (my_server.c:" in log())
 assert b.ask("bye") == "bye" and b.line() == ""
 END
     bounded ./svr.sh close
@@ -428,5 +431,9 @@ END
         run bounded ./svr.sh start
         [ "$status" -eq 1 ]
         [[ $output == *"start failed: on_start: svr_stream_listen: "* ]]
+        case $bad in
+        .frame*) [[ $output == *".frame is required"* ]] ;;
+        .lost*) [[ $output == *"the function of .lost is not among the handler's callbacks: add it to"* ]] ;;
+        esac
     done
 }

@@ -303,8 +303,9 @@ END
     done < <(sed -n 's/^    \(tls.* =\)/\1/p' "$page")
     bounded ./svr.sh reload
     [ "$(grep -c '^    tls\.' "$page")" -eq 2 ]
-    (ask; wait_until 20 grep -q hello answer) | timeout 60 openssl s_client -quiet -connect "127.0.0.1:$port" \
-        -CAfile echo.pem -verify_return_error >answer 2>/dev/null || true
+    # The page sleeps a second; here the pipe stays open until the answer is there.
+    (ask; wait_until 20 grep -q hello answer) | timeout 60 openssl s_client -quiet -no_ign_eof \
+        -connect "127.0.0.1:$port" -CAfile echo.pem -verify_return_error >answer 2>/dev/null || true
     [ "$(cat answer)" = 5:hello, ]
     bounded ./svr.sh close
 }

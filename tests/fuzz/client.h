@@ -70,6 +70,16 @@ callback_posts(bool all) {
     (void)all;
 }
 
+void
+callback_failed(const char *name, int result) {
+    (void)name, (void)result;
+}
+
+void
+watchdog_enter(const char *name) {
+    (void)name;
+}
+
 struct handler *
 handler_live(void) {
     return &live;
