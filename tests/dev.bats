@@ -98,14 +98,15 @@ END
     wait_until 20 says 'the server ended with status 7; the next save starts it again'
     counting_hooks again
     wait_until 20 says 'again 2'
-    for i in 1 2 3 4 5; do
-        echo "/* $i */" >>my_server.c
-        echo "# $i" >>svr_conf
-    done
+    python3 -c '
+for i in range(20):
+    open("my_server.c", "a").write("/* %d */\n" % i)
+    open("svr_conf", "a").write("# %d\n" % i)'
     wait_until 20 says 'reloaded: generation 2'
-    echo "/* one more */" >>my_server.c
-    wait_until 20 says 'reloaded: generation 3'
-    [ "$(grep -c "^reloaded: generation" dev.txt)" -eq 2 ]
+    counting_hooks final
+    wait_until 20 says 'final 2'
+    # A stalled machine may see them in two or three parts, never one by one.
+    [ "$(grep -c "^reloaded: generation" dev.txt)" -le 5 ]
     kill -TERM "$dev"
     wait_until 20 gone "$dev"
 }
