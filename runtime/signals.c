@@ -5,7 +5,8 @@
  * So the thread of the hooks blocks nothing, and no signal is ignored: each has
  * its default or a handler, which exec resets. The main thread waits for the
  * signals, and the kernel prefers it. Only a signal that finds it busy with
- * another one interrupts a hook, by a handler that does the same. */
+ * another one, or comes right after one, may interrupt a hook, by a handler
+ * that does the same. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
