@@ -43,7 +43,7 @@ connect_over(struct connect *attempt, const char *reason) {
 
 /* The socket is connected, or has failed. */
 static int
-hear_socket(void *arg) {
+connect_event(void *arg) {
     struct connect *attempt = arg;
     int error = 0;
     socklen_t size = sizeof error;
@@ -64,7 +64,7 @@ connect_socket(struct connect *attempt, int family,
     if (attempt->fd >= 0 &&
         (connect(attempt->fd, address, size) == 0 || errno == EINPROGRESS) &&
         loop_watch(attempt->fd, (struct loop_watch){.events = SVR_WRITE,
-                                                    .own = hear_socket,
+                                                    .own = connect_event,
                                                     .arg = attempt}) == 0)
         return 0;
     snprintf(attempt->text, sizeof attempt->text, "%s", strerror(errno));
@@ -101,7 +101,7 @@ resolve_name(void *arg) {
 }
 
 static int
-hear_name(void *arg) {
+lookup_event(void *arg) {
     struct lookup *lookup = arg;
     struct connect *attempt = lookup->attempt;
     lookup->pending = false;
@@ -150,7 +150,7 @@ connect_name(struct connect *attempt, const char *address) {
     lookup->attempt = attempt;
     lookup->pending = true;
     attempt->lookup = lookup;
-    if (work_start("getaddrinfo", resolve_name, lookup, hear_name) == 0)
+    if (work_start("getaddrinfo", resolve_name, lookup, lookup_event) == 0)
         return 0;
     snprintf(attempt->text, sizeof attempt->text, "%s", failure_reason());
     attempt->lookup = NULL;

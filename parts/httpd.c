@@ -238,7 +238,7 @@ struct body {
 /* Keeps a piece of a body. Returns false without memory. */
 static bool
 keep_piece(struct body *body, const char *piece, size_t size) {
-    if (body->too_large || size > (size_t)body_most - body->size) {
+    if (body->too_large || body->size + size > (size_t)body_most) {
         body->too_large = true;
         return true;
     }
@@ -425,11 +425,13 @@ start_engine(char *certificate, char *key) {
             MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_ARRAY,
             certificate ? tls : tls + 2, MHD_OPTION_END);
     if (!one || !one->library) {
+        svr_fail("libmicrohttpd does not start: %s",
+                 certificate ? "the certificate and its key do not match, or "
+                               "memory is short"
+                             : "memory is short");
         free(one);
         free(certificate);
         free(key);
-        svr_fail("libmicrohttpd does not start: the certificate and its key do "
-                 "not match, or memory is short");
         return NULL;
     }
     one->certificate = certificate;
@@ -468,6 +470,9 @@ int
 svr_http_tls(const char *certificate, const char *key) {
     char *texts[2] = {NULL, NULL};
     const struct engine *present = engine_wanted ? engine_wanted : engine;
+    if (*certificate && !*key)
+        return svr_fail("svr_http_tls: the certificate %s needs its key",
+                        certificate);
     if (*certificate) {
         texts[0] = read_pem(certificate);
         texts[1] = texts[0] ? read_pem(key) : NULL;

@@ -65,7 +65,7 @@ pair_place(const struct svr_map *map, struct svr_bytes key, uint64_t hash) {
     struct pair **place = &map->slots[hash & (map->room - 1)];
     while (*place &&
            ((*place)->hash != hash || (*place)->key_size != key.size ||
-            memcmp((*place)->bytes, key.data, key.size) != 0))
+            (key.size > 0 && memcmp((*place)->bytes, key.data, key.size) != 0)))
         place = &(*place)->next;
     return place;
 }
@@ -142,7 +142,8 @@ svr_map_set(struct svr_map *map, struct svr_bytes key, struct svr_bytes value,
     if (old && old->expires && (!keep || expired(old, loop_now())))
         set_expiry(map, old, 0);
     if (old && old->value_size == value.size) {
-        memmove(old->bytes + key.size, value.data, value.size);
+        if (value.size > 0)
+            memmove(old->bytes + key.size, value.data, value.size);
         return 0;
     }
     struct pair *pair = malloc(sizeof *pair + key.size + value.size);
@@ -196,9 +197,9 @@ svr_map_count(const struct svr_map *map) {
 }
 
 bool
-svr_map_next(const struct svr_map *map, size_t *at, struct svr_bytes *key,
+svr_map_next(const struct svr_map *map, uint64_t *at, struct svr_bytes *key,
              struct svr_bytes *value) {
-    size_t slot = *at >> 16, nth = *at & 0xffff;
+    size_t slot = (size_t)(*at >> 16), nth = *at & 0xffff;
     for (; slot < map->room; slot++, nth = 0) {
         const struct pair *pair = map->slots[slot];
         for (size_t i = 0; pair && i < nth; i++)
@@ -208,7 +209,7 @@ svr_map_next(const struct svr_map *map, size_t *at, struct svr_bytes *key,
         *key = (struct svr_bytes){pair->bytes, pair->key_size};
         *value =
             (struct svr_bytes){pair->bytes + pair->key_size, pair->value_size};
-        *at = slot << 16 | (nth + 1);
+        *at = (uint64_t)slot << 16 | (nth + 1);
         return true;
     }
     return false;

@@ -50,8 +50,8 @@ int64_t svr_map_count(const struct svr_map *map);
 
 /* svr_map_next goes through all pairs, in no order: begin with *at = 0; returns
  * false after the last. Do not change the map meanwhile. */
-bool svr_map_next(const struct svr_map *map, size_t *at, struct svr_bytes *key,
-                  struct svr_bytes *value);
+bool svr_map_next(const struct svr_map *map, uint64_t *at,
+                  struct svr_bytes *key, struct svr_bytes *value);
 
 #ifdef __cplusplus
 }

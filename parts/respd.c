@@ -38,21 +38,24 @@ read_count(const struct svr_message *message, size_t *at, char kind, int most) {
     return count;
 }
 
-/* Reads a line of words with spaces between them. */
+/* Reads a line of words with spaces between them. Returns its length, 0 or
+ * NO_COUNT. */
 static int
 read_words(const struct svr_message *message) {
     int length = svr_stream_line(message);
     const char *at = message->data, *end = at + length;
     request.count = 0;
-    while (at < end && request.count < SVR_RESP_WORDS) {
+    while (at < end) {
         const char *from = at;
         while (at < end && !strchr(" \r\n", *at))
             at++;
-        if (at > from)
+        if (at == from)
+            at++;
+        else if (request.count == SVR_RESP_WORDS)
+            return NO_COUNT;
+        else
             request.words[request.count++] =
                 (struct svr_bytes){from, (size_t)(at - from)};
-        else
-            at++;
     }
     return length;
 }
@@ -126,8 +129,8 @@ static const struct svr_command own_commands[] = {
 static const struct svr_command *
 find_command(const struct svr_command *commands, struct svr_bytes word) {
     for (; commands->name; commands++)
-        if (strncasecmp(commands->name, word.data, word.size) == 0 &&
-            commands->name[word.size] == '\0')
+        if (strlen(commands->name) == word.size &&
+            strncasecmp(commands->name, word.data, word.size) == 0)
             return commands;
     return NULL;
 }
@@ -238,9 +241,9 @@ svr_resp(const char *address, svr_call *call, int64_t most, double idle) {
     struct svr_protocol protocol = {
         .frame = call,
         .message = call,
-        .most = most,
+        .most = most ? most : -1, /* 0 is no default here */
         .message_size = REQUEST_MOST,
-        .idle = idle,
+        .idle = idle != 0 ? idle : -1,
         .refusal = "-ERR max number of clients reached\r\n"};
     if (stream_read_terms("svr_resp", &protocol, &terms) < 0)
         return SVR_FAILED;

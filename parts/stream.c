@@ -580,7 +580,8 @@ late_reason(struct connection *c, int64_t now) {
         c->begun = 0;
     if (waits && c->begun && now - c->begun > terms->slow)
         return "a message or a handshake took too long";
-    return now - c->moved > terms->idle && !c->paused ? "idle" : NULL;
+    bool pauses = c->paused && c->state == OPEN;
+    return now - c->moved > terms->idle && !pauses ? "idle" : NULL;
 }
 
 /* Ends those that take too long; connects those whose time has come. */
@@ -702,6 +703,8 @@ svr_stream_connect(const char *address, struct svr_protocol protocol,
     bool good = false;
     if (!c || !out)
         svr_fail("svr_stream_connect: no memory");
+    else if (ending)
+        svr_fail("svr_stream_connect: the server closes");
     else if (protocol.name && !stream_tls)
         svr_fail("svr_stream_connect: TLS needs the part tls");
     else if (strlen(address) >= sizeof out->address)
@@ -738,7 +741,8 @@ svr_stream_send(struct svr_stream *stream, const void *data, size_t size) {
     struct connection *c = (struct connection *)stream;
     if (c->state != OPEN)
         return svr_fail("svr_stream_send: the connection is closing");
-    bool fits = size <= terms_of(c)->unsent_size - stream->unsent;
+    size_t most = terms_of(c)->unsent_size; /* a reload may have lowered it */
+    bool fits = stream->unsent <= most && size <= most - stream->unsent;
     if (!fits || bytes_reserve(&c->unsent, size) < 0) {
         end_stream(c, BROKEN,
                    fits ? "no memory" : "too many bytes wait to be sent");

@@ -293,7 +293,7 @@ static void
 close_tls(void *arg) {
     struct session *session = arg;
     if (!session->failed && session->established)
-        SSL_shutdown(session->ssl); /* a word of farewell, if there is room */
+        SSL_shutdown(session->ssl); /* if there is room for it */
     ERR_clear_error();
     SSL_free(session->ssl);
     free(session);

@@ -22,6 +22,7 @@ struct job {
     svr_call *own_call, *own_done; /* a part's instead; or NULL */
     svr_call *call;                /* what runs */
     struct handler *code;          /* in this code; NULL: it is kept */
+    int reloads;                   /* that it has seen, rejected ones too */
     bool taken, warned;            /* a thread has it; it was reported */
     int64_t since;                 /* when it began, monotonic */
     char reason[FAILURE_SIZE];     /* "" = it did not fail */
@@ -65,9 +66,13 @@ work_thread(void *unused) {
         job->taken = true;
         pthread_mutex_unlock(&jobs_lock);
         failure_clear();
-        if (job->call(job->arg) < 0)
-            snprintf(job->reason, sizeof job->reason, "%s", failure_reason());
-        while (loop_post(job->name, finish_job, job) < 0)
+        int result = job->call(job->arg);
+        const char *reason = failure_reason();
+        if (result < 0)
+            snprintf(job->reason, sizeof job->reason, "%s",
+                     *reason ? reason : "it failed without svr_fail");
+        while (loop_post(job->done ? job->done : job->name, finish_job, job) <
+               0)
             poll(NULL, 0, PAUSE_MS); /* no memory at this moment */
         pthread_mutex_lock(&jobs_lock);
     }
@@ -229,9 +234,8 @@ svr_work_cancel(const void *arg) {
 static void
 keep_code(void) {
     struct job *job;
-    unsigned now = handler_live()->generation;
     TAILQ_FOREACH (job, &begun, entry)
-        if (job->code && now - job->code->generation >= PIN_AGE) {
+        if (job->code && ++job->reloads >= PIN_AGE) {
             job->code->pinned = true;
             job->code = NULL;
         }

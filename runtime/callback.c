@@ -253,13 +253,14 @@ callback_timers(void) {
 
 int
 callback_timer(struct timer timer) {
-    if (!timer.every && !timer.at)
+    if (!timer.every && !timer.at) {
         timers_remove(timer.key);
-    else if (timers_set(&timer, callback_clock()) == 0)
         return 0;
-    else
-        svr_err("timer %s: no memory", timer.key);
-    return timer.every || timer.at ? -1 : 0;
+    }
+    if (timers_set(&timer, callback_clock()) == 0)
+        return 0;
+    svr_err("timer %s: no memory", timer.key);
+    return -1;
 }
 
 void

@@ -359,6 +359,10 @@ def work():
     except Exception as error: bad.append(repr(error))
 threads = [threading.Thread(target=work) for _ in range(3)]
 for t in threads: t.start()
+conf = open("svr_conf").read()
+open("svr_conf", "w").write(conf.replace('http.key = "now.key"', 'http.key = ""'))
+assert svr("reload") == 1
+open("svr_conf", "w").write(conf)
 os.rename("two.key", "now.key")  # half of it
 assert svr("reload") == 1
 assert get(tls("one"), "/") == (200, "2\n")
@@ -371,6 +375,7 @@ for t in threads: t.join()
 assert not bad, bad
 END
     has_line 'rejected: on_reload: .*the certificate and its key do not match'
+    has_line 'rejected: on_reload: svr_http_tls: the certificate now.pem needs its key'
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
 }

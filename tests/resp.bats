@@ -129,6 +129,12 @@ for bad in (b"*1\r\n$1048577\r\n", b"*1025\r\n", b"*-1\r\n", b"*x\r\n", b"*1\r\n
     d.socket.sendall(bad)
     assert d.answer().startswith("-ERR Protocol error"), bad
     assert d.file.read() == b""
+assert c.ask(b"GET\0" + b"x" * 5000, "k").startswith("-ERR unknown command 'GET"), "a NUL byte"
+c.socket.sendall(b"DEL" + b" none" * 1023 + b" \r\n")
+assert c.answer() == 0
+d = connect()
+d.socket.sendall(b"DEL" + b" a" * 1024 + b"\n")
+assert d.answer().startswith("-ERR Protocol error") and d.file.read() == b""
 assert c.ask("PING") == "+PONG"
 END
     bounded ./svr.sh close
@@ -185,5 +191,41 @@ assert c.answer() == "-ERR max number of clients reached" and c.file.read() == b
 some[0].ask("QUIT"); assert some[0].file.read() == b""
 assert connect().ask("PING") == "+PONG"
 END
+    bounded ./svr.sh close
+}
+
+@test "the part map by itself: pairs with empty keys and values, a walk through all, a kept expiry" {
+    hooks <<'END'
+#include "map.h"
+static struct svr_bytes bytes(const char *text) { return (struct svr_bytes){text, text ? strlen(text) : 0}; }
+static int on_start(void) {
+    struct svr_map *map = svr_map_open();
+    struct svr_bytes key, value;
+    char name[16];
+    int64_t left, seen = 0;
+    for (int i = 0; i < 5000; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        if (svr_map_set(map, bytes(name), bytes("x"), false) < 0) return SVR_FAILED;
+    }
+    svr_map_set(map, bytes(NULL), bytes(NULL), false);
+    svr_map_set(map, bytes(NULL), bytes(NULL), false);
+    svr_map_expire(map, bytes("7"), 100000);
+    svr_map_set(map, bytes("7"), bytes("longer"), true);
+    if (!svr_map_find(map, bytes("7"), &value, &left) || value.size != 6 || left < 1 || left > 100000)
+        return svr_fail("the expiry was not kept");
+    svr_map_set(map, bytes("7"), bytes("short"), false);
+    if (!svr_map_find(map, bytes("7"), &value, &left) || left != -1) return svr_fail("the expiry was kept");
+    if (!svr_map_find(map, bytes(NULL), &value, NULL) || value.size != 0) return svr_fail("no empty pair");
+    for (uint64_t at = 0; svr_map_next(map, &at, &key, &value);) seen += (int64_t)(key.size + value.size);
+    svr_info("count %d, bytes %d", (int)svr_map_count(map), (int)seen);
+    svr_map_close(map);
+    return 0;
+}
+SVR_HANDLER(.on_start = on_start);
+END
+    set_key log.syslog false
+    build
+    run_server
+    wait_line 5 'count 5001, bytes 23894$'
     bounded ./svr.sh close
 }

@@ -115,6 +115,7 @@ static int closed(void *arg) {
     if (svr_stream_send(m->stream, "x", 1) != SVR_FAILED) svr_err("sent to the dead");
     free(c);
     s->closed++;
+    ${CLOSED:-}
     return 0;
 }
 static int lost(void *arg) { svr_info("lost: %s", ((struct svr_message *)arg)->reason); return 0; }
@@ -420,6 +421,45 @@ closing = subprocess.Popen(["./svr.sh", "close"], stdout=subprocess.DEVNULL)
 for c in some: assert c.file.read() == b"last\n" * 100
 assert closing.wait(60) == 0
 assert log().count("closed n") == 20 and "sent to the dead" not in log()
+END
+    [ "$(exit_status)" -eq 0 ]
+}
+
+@test "a reload that lowers what may wait unsent: the next byte to one with more closes it" {
+    streaming
+    run_server
+    wait_line 5 'listening on'
+    cat >hold.py <<'END'
+import socket, os, time
+c = socket.socket(socket.AF_UNIX); c.connect("run/s"); c.settimeout(60)
+c.sendall(b"name slow\nbig 30000000\n"); c.recv(1); open("said", "w").write("x")
+end = time.time() + 100
+while not os.path.exists("go"): assert time.time() < end; time.sleep(0.02)
+END
+    timeout 300 python3 hold.py 3>&- &
+    helpers+=("$!")
+    wait_until 5 test -s said
+    streaming '.unsent_size = 1000'
+    bounded ./svr.sh reload
+    talk <<'END'
+c = connect()
+c.send("push slow\n")
+until(lambda: "closed slow: too many bytes wait to be sent" in log())
+assert c.ask("echo x") == "x"
+END
+    touch go
+    bounded ./svr.sh close
+}
+
+@test "a handler that connects again in its closed callback does not keep the server from closing" {
+    CLOSED='struct svr_protocol again = {.frame = frame, .message = message, .closed = closed};
+        svr_stream_connect("run/s", again, NULL);' streaming
+    run_server
+    wait_line 5 'listening on'
+    talk <<'END'
+c = connect()
+assert c.ask("echo x") == "x"
+assert subprocess.run(["./svr.sh", "close"], stdout=subprocess.DEVNULL, timeout=100).returncode == 0
 END
     [ "$(exit_status)" -eq 0 ]
 }

@@ -27,12 +27,15 @@ static int done(void *arg) {
 }
 static int waited(void *arg) { svr_info("${DONE:-done} %s", (char *)arg); return 0; }
 static int run(void) { struct state *s = svr_state(); s->turns++; svr_info("turn %ld", s->turns); return 50; }
+static int silent(void *arg) { (void)arg; return -1; }
+static int no(void) { return svr_fail("no"); }
 static int on_start(void) {
-    (void)number, (void)other; $1
+    (void)no, (void)number, (void)other; $1
     return 0;
 }
-SVR_HANDLER(.on_start = on_start, .run = run, .state_size = sizeof(struct state), .callbacks = SVR_CALLBACKS(
-    SVR_CALL(quick), SVR_CALL(fails), ${WAITS:-SVR_CALL(waits),} SVR_CALL(done), SVR_CALL(waited)));
+SVR_HANDLER(.on_start = on_start, ${ON_RELOAD:-} .run = run, .state_size = sizeof(struct state),
+    .callbacks = SVR_CALLBACKS(SVR_CALL(quick), SVR_CALL(fails), ${WAITS:-SVR_CALL(waits),} SVR_CALL(done),
+        SVR_CALL(waited), SVR_CALL(silent)));
 END
     set_key log.syslog false
     build
@@ -43,13 +46,14 @@ END
             number[i] = i;
             if (svr_work(quick, &number[i], done) < 0) return SVR_FAILED;
         }
-        svr_work(fails, &number[0], done);'
+        svr_work(fails, &number[0], done); svr_work(silent, &number[1], done);'
     run_server
     wait_line 10 'done 200'
     for n in 1 57 199; do has_line "done $n\$"; done
     wait_line 5 'done 1: the disk: No such file or directory'
+    wait_line 5 'done 2: it failed without svr_fail'
     [ "$(json work.done)" = 200 ]
-    [ "$(json work.failed)" = 1 ]
+    [ "$(json work.failed)" = 2 ]
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
 }
@@ -85,6 +89,13 @@ END
     working 'return svr_work(waits, "go", waited);'
     run_server
     wait_line 5 'turn 2'
+    DONE=new working 'return 0;'
+    bounded ./svr.sh reload
+    ON_RELOAD='.on_reload = no,' DONE=new working 'return 0;'
+    for ((i = 0; i < 20; i++)); do # rejected ones take the places of old code too
+        run bounded ./svr.sh reload
+        [ "$status" -eq 1 ]
+    done
     DONE=new working 'return 0;'
     for ((i = 0; i < 20; i++)); do # more than there are generations kept
         run bounded ./svr.sh reload
