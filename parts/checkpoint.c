@@ -142,7 +142,7 @@ checkpoint_event(enum part_event event, const struct conf *conf,
         return restore();
     }
     if (event == PART_READY)
-        ready = true; /* other events come in other threads */
+        ready = true;
     if (event == PART_READY || (event == PART_RELOADED && ready))
         callback_timer((struct timer){
             .key = "svr.checkpoint",

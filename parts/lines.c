@@ -91,7 +91,8 @@ lines_event(enum part_event event, const struct conf *conf, const char *text) {
     (void)conf;
     if ((event == PART_READY || event == PART_RELOADED) && !text)
         most = most_wanted;
-    most_wanted = event == PART_RELOADED ? most : most_wanted;
+    if (event == PART_RELOADED)
+        most_wanted = most;
     return 0;
 }
 

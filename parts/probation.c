@@ -145,8 +145,14 @@ probation_event(enum part_event event, const struct conf *conf,
     } else if (event == PART_END && source) {
         end_trial();
     }
-    bool again = event == PART_CANDIDATE && what == source_built.code;
-    return again && source == &good.source && is_known_bad()
+    return 0;
+}
+
+/* What make left is not tried again while it is known to crash. */
+static int
+refuse_known_bad(const char *path) {
+    return path == source_built.code &&
+                   handler_live()->source == &good.source && is_known_bad()
                ? svr_fail("%s", verdict)
                : 0;
 }
@@ -160,4 +166,5 @@ static const struct svr_key keys[] = {
 const struct part part_probation = {.name = "probation",
                                     .keys = keys,
                                     .event = probation_event,
+                                    .candidate = refuse_known_bad,
                                     .source = choose_at_start};

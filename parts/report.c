@@ -143,11 +143,15 @@ report_event(enum part_event event, const struct conf *conf, const char *text) {
         take_signal(ASK, answer_for_loop, SA_RESTART);
         for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
             take_signal(crashes[i], crash, SA_ONSTACK);
-    } else if (event == PART_HUNG) {
-        look_at_loop();
-        ask_loop();
     }
     return 0;
 }
 
-const struct part part_report = {.name = "report", .event = report_event};
+static void
+report_hung(void) {
+    look_at_loop();
+    ask_loop();
+}
+
+const struct part part_report = {
+    .name = "report", .event = report_event, .hung = report_hung};

@@ -105,7 +105,7 @@ rotate(const char *path, int dir, const char *name) {
 }
 
 static int
-look_after_log(const char *path) {
+rotate_path(const char *path) {
     char name[FOLDER_NAME];
     int dir = folder_find(part_folder, path, name);
     if (dir < 0)
@@ -121,21 +121,24 @@ look_after_log(const char *path) {
 }
 
 static int
-rotate_event(enum part_event event, const struct conf *conf, const char *path) {
-    static const struct conf *last;
+rotate_event(enum part_event event, const struct conf *conf, const char *text) {
+    (void)text;
     if (event == PART_START || event == PART_RELOADED)
         log_limit(conf_number(conf, "log.file_log.rotate_size"));
-    if (event != PART_LOG_FILE)
-        return 0;
+    return 0;
+}
+
+static int
+look_after_log(const struct conf *conf, const char *path) {
+    static const struct conf *last;
     if (conf != last)
         *in_file = '\0';
     last = conf;
     kind = *conf_text(conf, "log.file_log.rotate");
     keep = (int)conf_number(conf, "log.file_log.keep");
     limit = conf_number(conf, "log.file_log.rotate_size");
-    int result = kind || limit > 0 ? look_after_log(path) : 0;
-    bool reported =
-        failing; /* what lasts is tried each second, reported once */
+    int result = kind || limit > 0 ? rotate_path(path) : 0;
+    bool reported = failing; /* tried each second, reported once */
     failing = result < 0;
     return reported ? 0 : result;
 }
@@ -149,5 +152,7 @@ static const struct svr_key keys[] = {
     {.key = NULL},
 };
 
-const struct part part_rotate = {
-    .name = "rotate", .keys = keys, .event = rotate_event};
+const struct part part_rotate = {.name = "rotate",
+                                 .keys = keys,
+                                 .event = rotate_event,
+                                 .log_file = look_after_log};

@@ -272,11 +272,14 @@ work_event(enum part_event event, const struct conf *conf, const char *text) {
     }
     if (event == PART_RELOAD)
         keep_code();
-    if (event == PART_HUNG)
-        report_jobs(true);
     if (event == PART_CLOSE)
         finish_work(conf);
     return 0;
+}
+
+static void
+report_all_jobs(void) {
+    report_jobs(true);
 }
 
 static void
@@ -294,5 +297,8 @@ static const struct svr_key keys[] = {
     {.key = NULL},
 };
 
-const struct part part_work = {
-    .name = "work", .keys = keys, .event = work_event, .status = work_status};
+const struct part part_work = {.name = "work",
+                               .keys = keys,
+                               .event = work_event,
+                               .hung = report_all_jobs,
+                               .status = work_status};

@@ -238,7 +238,7 @@ look_after_file(struct log *log, time_t now) {
         bound_console();
     if (!log->path)
         return 0;
-    int result = part_send(PART_LOG_FILE, log->conf, log->path);
+    int result = part_log_file(log->conf, log->path);
     bool same = log->file >= 0 && fstat(log->file, &here) == 0 &&
                 fstatat(folder, log->path, &there, 0) == 0 &&
                 there.st_ino == here.st_ino && there.st_dev == here.st_dev;

@@ -61,6 +61,29 @@ part_send(enum part_event event, const struct conf *conf, const char *text) {
     return sum;
 }
 
+int
+part_candidate(const char *path) {
+    for (const struct part *const *part = parts; *part; part++)
+        if ((*part)->candidate && (*part)->candidate(path) < 0)
+            return -1;
+    return 0;
+}
+
+int
+part_log_file(const struct conf *conf, const char *path) {
+    for (const struct part *const *part = parts; *part; part++)
+        if ((*part)->log_file && (*part)->log_file(conf, path) < 0)
+            return -1;
+    return 0;
+}
+
+void
+part_hung(void) {
+    for (const struct part *const *part = parts; *part; part++)
+        if ((*part)->hung)
+            (*part)->hung();
+}
+
 void
 part_status(FILE *out) {
     for (const struct part *const *part = parts; *part; part++)

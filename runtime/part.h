@@ -12,27 +12,21 @@ struct status;
 
 /* The events of a server's life, and the text that comes with each. */
 enum part_event {
-    PART_START,     /* a failure ends the start; 1 = the server waits, as
-                        standby, until server_begin is posted */
-    PART_WAIT,      /* it waits */
-    PART_BEGIN,     /* before on_start; a failure ends the start */
-    PART_READY,     /* after on_start: the server serves */
-    PART_RELOAD,    /* a reload begins to change things */
-    PART_BIND,      /* the new code and configuration are in force, before
-                       on_reload; a failure rejects the reload */
-    PART_RELOADED,  /* it is over; text: why it was rejected, NULL: applied */
-    PART_LOG_FILE,  /* once a second before a line goes to the log file, text:
-                        its path; in any thread that logs, one at a time, which
-                        must not log here: a failure is logged for it */
-    PART_SUMMARY,   /* a summary is logged; text: the summary */
-    PART_HUNG,      /* the loop hangs; text: what was found; control thread */
-    PART_CANDIDATE, /* code is a candidate; text: its path; a failure rejects
-                       it; in a thread of its own */
-    PART_CLOSE,     /* the close begins, before on_close; text: "restart" when
-                       another program takes over, otherwise NULL */
-    PART_END        /* the hooks are closed; text: as before. A restart's
-                        program takes over here; a failure makes the exit
-                        status 1 */
+    PART_START,    /* a failure ends the start; 1 = the server waits, as
+                       standby, until server_begin is posted */
+    PART_WAIT,     /* it waits */
+    PART_BEGIN,    /* before on_start; a failure ends the start */
+    PART_READY,    /* after on_start: the server serves */
+    PART_RELOAD,   /* a reload begins to change things */
+    PART_BIND,     /* the new code and configuration are in force, before
+                      on_reload; a failure rejects the reload */
+    PART_RELOADED, /* it is over; text: why it was rejected, NULL: applied */
+    PART_SUMMARY,  /* a summary is logged; text: the summary */
+    PART_CLOSE,    /* the close begins, before on_close; text: "restart" when
+                      another program takes over, otherwise NULL */
+    PART_END       /* the hooks are closed; text: as before. A restart's
+                       program takes over here; a failure makes the exit
+                       status 1 */
 };
 
 /* What a part does with a request of the control socket. */
@@ -56,6 +50,15 @@ struct part {
      * configuration in force. */
     int (*event)(enum part_event event, const struct conf *conf,
                  const char *text);
+    /* Code is a candidate: a failure, -1 as svr_fail, rejects it. The thread of
+     * the reload. */
+    int (*candidate)(const char *path);
+    /* Looks after the log file, once a second before a line goes there. Any
+     * thread, one at a time. Must not log; returns 0, or -1 as svr_fail, which
+     * is logged for it. */
+    int (*log_file)(const struct conf *conf, const char *path);
+    /* Reports more about a loop that hangs. Control thread. */
+    void (*hung)(void);
     /* Writes its members of the status: `, "NAME": ...`. */
     void (*status)(FILE *out);
     /* A sink of the log, with the keys SINK (a bool), SINK.level and
@@ -100,6 +103,12 @@ struct conf *part_conf(int dir, const char *file, const struct svr_key *keys);
 /* part_send sends an event to all parts. Returns the sum of their answers, or
  * -1 as svr_fail from the first that failed. */
 int part_send(enum part_event event, const struct conf *conf, const char *text);
+
+/* part_candidate and part_log_file ask all parts. Return 0, or -1 as svr_fail
+ * from the first that failed. part_hung notifies all parts. */
+int part_candidate(const char *path);
+int part_log_file(const struct conf *conf, const char *path);
+void part_hung(void);
 
 /* part_status writes the members of all parts. */
 void part_status(FILE *out);

@@ -141,7 +141,7 @@ prepare_candidate(void *unused) {
                           .size = live_hooks()->state_size,
                           .version = live_hooks()->state_version};
     if (handler_copy(folder, candidate, reload.copy) < 0 ||
-        part_send(PART_CANDIDATE, NULL, candidate->source->code) < 0 ||
+        part_candidate(candidate->source->code) < 0 ||
         check_run(folder, trial, reload.warning) < 0) {
         handler_drop(folder, candidate);
         reload_reject();

@@ -263,7 +263,7 @@ end(void) {
 static void
 hung(const char *found) {
     status_note(STATUS_ERROR, found);
-    part_send(PART_HUNG, reload_conf(), found);
+    part_hung();
     begin_close(HUNG);
     status_state("hung");
 }
