@@ -12,10 +12,19 @@
 #include "callback.h"
 #include "store.h"
 
-/* What stands before the state, or before what `save` wrote. */
+/* What stands before the state, or before what `save` wrote. `flags` are bits;
+ * with WITH_PARTS the size of the state is the next number, and behind the
+ * state is what the parts keep. */
 struct head {
     char server[48];
-    int32_t version, by_callback;
+    int32_t version, flags;
+};
+enum { BY_CALLBACK = 1, WITH_PARTS = 2 };
+
+/* What stands before the bytes of a part. */
+struct part_head {
+    char name[48];
+    uint64_t size;
 };
 
 static char path[512];
@@ -23,19 +32,47 @@ static int saved_version;
 static uint64_t saved, failed;
 static bool ready;
 
+/* Writes what the parts keep. */
+static void
+write_parts(FILE *out) {
+    for (const struct part *const *part = parts; *part; part++) {
+        struct part_head head = {.size = 0};
+        if (!(*part)->save)
+            continue;
+        long at = ftell(out);
+        snprintf(head.name, sizeof head.name, "%s", (*part)->name);
+        fwrite(&head, sizeof head, 1, out);
+        (*part)->save(out);
+        long end = ftell(out);
+        head.size = (uint64_t)(end - at) - sizeof head;
+        fseek(out, at, SEEK_SET);
+        fwrite(&head, sizeof head, 1, out);
+        fseek(out, end, SEEK_SET);
+    }
+}
+
 /* Writes a checkpoint's bytes. */
 static int
 write_checkpoint(FILE *out) {
     const struct svr_handler *code = handler_live()->table;
+    bool by_callback = handler_index("save") >= 0;
     struct head head = {.server = SVR_PROJECT,
                         .version = code->state_version,
-                        .by_callback = handler_index("save") >= 0};
+                        .flags = WITH_PARTS | (by_callback ? BY_CALLBACK : 0)};
+    uint64_t size = 0;
     int result = 0;
     fwrite(&head, sizeof head, 1, out);
-    if (!head.by_callback)
+    fwrite(&size, sizeof size, 1, out);
+    if (!by_callback)
         fwrite(svr_state(), 1, code->state_size, out);
     else if ((result = handler_call("save", out)) < 0)
         return failure_in("save", result);
+    long end = ftell(out);
+    size = (uint64_t)end - sizeof head - sizeof size;
+    fseek(out, (long)sizeof head, SEEK_SET);
+    fwrite(&size, sizeof size, 1, out);
+    fseek(out, end, SEEK_SET);
+    write_parts(out);
     return 0;
 }
 
@@ -62,7 +99,7 @@ svr_checkpoint_save(void) {
 
 /* Makes the state of what was saved. */
 static int
-load_checkpoint(const struct head *head, size_t size) {
+load_state(const struct head *head, const char *bytes, size_t size) {
     const struct svr_handler *code = handler_live()->table;
     bool by_callback = handler_index("load") >= 0;
     int result = 0;
@@ -71,11 +108,11 @@ load_checkpoint(const struct head *head, size_t size) {
     if (head->version > code->state_version)
         return svr_fail("its version %d is newer than the code's %d",
                         head->version, code->state_version);
-    if (head->by_callback != by_callback)
+    if (!(head->flags & BY_CALLBACK) != !by_callback)
         return svr_fail("it was saved %s the callbacks save and load",
                         by_callback ? "without" : "by");
     if (by_callback) {
-        FILE *in = fmemopen((void *)(head + 1), size, "r");
+        FILE *in = fmemopen((void *)bytes, size, "r");
         if (!in)
             return svr_fail("no memory");
         if ((result = handler_call("load", in)) < 0)
@@ -83,13 +120,54 @@ load_checkpoint(const struct head *head, size_t size) {
         fclose(in);
     } else if (head->version == code->state_version &&
                size == code->state_size) {
-        memcpy(svr_state(), head + 1, size);
+        memcpy(svr_state(), bytes, size);
     } else if (!code->migrate) {
         return svr_fail("its version %d of %zu bytes needs migrate",
                         head->version, size);
-    } else if ((result = code->migrate(head->version, head + 1, svr_state())) <
+    } else if ((result = code->migrate(head->version, bytes, svr_state())) <
                0) {
         failure_in("migrate", result);
+    }
+    return result;
+}
+
+/* Gives a part what it kept; what belongs to no part here is dropped. */
+static int
+load_part(const char *name, const void *bytes, size_t size) {
+    for (const struct part *const *part = parts; *part; part++)
+        if (strcmp((*part)->name, name) == 0 && (*part)->load)
+            return (*part)->load(bytes, size);
+    return 0;
+}
+
+/* Takes a checkpoint apart. */
+static int
+load_checkpoint(const char *bytes, size_t size) {
+    const struct head *head = (const void *)bytes;
+    struct part_head part;
+    uint64_t length;
+    bytes += sizeof *head;
+    size -= sizeof *head;
+    if (!(head->flags & WITH_PARTS))
+        return load_state(head, bytes, size);
+    if (size < sizeof length)
+        return svr_fail("it is no checkpoint");
+    memcpy(&length, bytes, sizeof length);
+    bytes += sizeof length;
+    size -= sizeof length;
+    if (length > size)
+        return svr_fail("it is no checkpoint");
+    int result = load_state(head, bytes, (size_t)length);
+    while (result == 0 && size - length >= sizeof part) {
+        bytes += length;
+        size -= (size_t)length;
+        memcpy(&part, bytes, sizeof part);
+        bytes += sizeof part;
+        size -= sizeof part;
+        length = part.size;
+        part.name[sizeof part.name - 1] = '\0';
+        result = length > size ? svr_fail("it is no checkpoint")
+                               : load_part(part.name, bytes, (size_t)length);
     }
     return result;
 }
@@ -104,7 +182,7 @@ restore(void) {
     if (result > 0 && size < sizeof(struct head))
         result = svr_fail("it is no checkpoint");
     else if (result > 0)
-        result = load_checkpoint(bytes, size - sizeof(struct head));
+        result = load_checkpoint(bytes, size);
     free(bytes);
     return result < 0 ? svr_fail("checkpoint %.64s: %.300s; %s", path,
                                  failure_reason(),
@@ -154,9 +232,11 @@ checkpoint_event(enum part_event event, const struct conf *conf,
 }
 
 static void
-checkpoint_status(FILE *out) {
-    fprintf(out, ", \"checkpoint\": {\"saved\": %ju, \"failed\": %ju}",
-            (uintmax_t)saved, (uintmax_t)failed);
+checkpoint_figures(struct figures *figures) {
+    figure_number(figures, "saved", FIGURE_COUNTER, (double)saved,
+                  "Checkpoints saved.");
+    figure_number(figures, "failed", FIGURE_COUNTER, (double)failed,
+                  "Checkpoints that could not be saved.");
 }
 
 static const struct svr_key keys[] = {
@@ -170,4 +250,4 @@ static const struct svr_key keys[] = {
 const struct part part_checkpoint = {.name = "checkpoint",
                                      .keys = keys,
                                      .event = checkpoint_event,
-                                     .status = checkpoint_status};
+                                     .figures = checkpoint_figures};

@@ -573,9 +573,10 @@ httpd_event(enum part_event event, const struct conf *conf, const char *text) {
 }
 
 static void
-httpd_status(FILE *out) {
-    fprintf(out, ", \"httpd\": {\"clients\": %jd}", (intmax_t)count);
+httpd_figures(struct figures *figures) {
+    figure_number(figures, "clients", FIGURE_GAUGE, (double)count,
+                  "Connections that are open.");
 }
 
 const struct part part_httpd = {
-    .name = "httpd", .event = httpd_event, .status = httpd_status};
+    .name = "httpd", .event = httpd_event, .figures = httpd_figures};

@@ -97,9 +97,10 @@ lines_event(enum part_event event, const struct conf *conf, const char *text) {
 }
 
 static void
-lines_status(FILE *out) {
-    fprintf(out, ", \"lines\": {\"clients\": %jd}", (intmax_t)count);
+lines_figures(struct figures *figures) {
+    figure_number(figures, "clients", FIGURE_GAUGE, (double)count,
+                  "Connections that are open.");
 }
 
 const struct part part_lines = {
-    .name = "lines", .event = lines_event, .status = lines_status};
+    .name = "lines", .event = lines_event, .figures = lines_figures};

@@ -208,10 +208,12 @@ check_mail(const struct conf *conf) {
 }
 
 static void
-mail_status(FILE *out) {
-    fprintf(out,
-            ", \"mail\": {\"sent\": %ju, \"failed\": %ju, \"left_out\": %ju}",
-            (uintmax_t)sent, (uintmax_t)failed, (uintmax_t)left_out);
+mail_figures(struct figures *figures) {
+    figure_number(figures, "sent", FIGURE_COUNTER, (double)sent, "Mails sent.");
+    figure_number(figures, "failed", FIGURE_COUNTER, (double)failed,
+                  "Mails that could not be sent.");
+    figure_number(figures, "left_out", FIGURE_COUNTER, (double)left_out,
+                  "Lines left out of mails.");
 }
 
 static const struct svr_key keys[] = {
@@ -230,6 +232,6 @@ const struct part part_mail = {.name = "mail",
                                .keys = keys,
                                .check = check_mail,
                                .event = mail_event,
-                               .status = mail_status,
+                               .figures = mail_figures,
                                .sink = "log.email",
                                .line = take_line};

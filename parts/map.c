@@ -253,15 +253,17 @@ svr_map_close(struct svr_map *map) {
 }
 
 static void
-map_status(FILE *out) {
+map_figures(struct figures *figures) {
     const struct svr_map *map;
     int64_t pairs = 0, expiring = 0;
     LIST_FOREACH (map, &maps, entry) {
         pairs += map->count;
         expiring += map->expiring;
     }
-    fprintf(out, ", \"map\": {\"pairs\": %jd, \"expiring\": %jd}",
-            (intmax_t)pairs, (intmax_t)expiring);
+    figure_number(figures, "pairs", FIGURE_GAUGE, (double)pairs,
+                  "Keys with a value.");
+    figure_number(figures, "expiring", FIGURE_GAUGE, (double)expiring,
+                  "Keys that expire.");
 }
 
-const struct part part_map = {.name = "map", .status = map_status};
+const struct part part_map = {.name = "map", .figures = map_figures};

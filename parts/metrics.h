@@ -9,7 +9,8 @@ extern "C" {
 
 /* svr_metrics returns what `svr.sh status --metrics` prints, in Prometheus's
  * text format 0.0.4, for a service that answers it over HTTP; a family of its
- * own may go before or after. Any thread. The caller frees; NULL: no memory. */
+ * own may go before or after. Loop thread. The caller frees; NULL: no memory.
+ */
 char *svr_metrics(void);
 
 #ifdef __cplusplus

@@ -93,8 +93,9 @@ notify_event(enum part_event event, const struct conf *conf, const char *what) {
 }
 
 static void
-notify_status(FILE *out) {
-    fprintf(out, ", \"notify\": {\"messages\": %ju}", (uintmax_t)messages);
+notify_figures(struct figures *figures) {
+    figure_number(figures, "messages", FIGURE_COUNTER, (double)messages,
+                  "Messages sent to the service manager.");
 }
 
 static const struct svr_key keys[] = {
@@ -105,4 +106,4 @@ static const struct svr_key keys[] = {
 const struct part part_notify = {.name = "notify",
                                  .keys = keys,
                                  .event = notify_event,
-                                 .status = notify_status};
+                                 .figures = notify_figures};

@@ -69,9 +69,10 @@ reaper_event(enum part_event event, const struct conf *conf, const char *text) {
 }
 
 static void
-reaper_status(FILE *out) {
-    fprintf(out, ", \"reaper\": {\"reaped\": %ju}", (uintmax_t)reaped);
+reaper_figures(struct figures *figures) {
+    figure_number(figures, "reaped", FIGURE_COUNTER, (double)reaped,
+                  "Orphans reaped.");
 }
 
 const struct part part_reaper = {
-    .name = "reaper", .event = reaper_event, .status = reaper_status};
+    .name = "reaper", .event = reaper_event, .figures = reaper_figures};

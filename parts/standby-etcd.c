@@ -212,10 +212,14 @@ check_standby_etcd(const struct conf *conf) {
 }
 
 static void
-standby_etcd_status(FILE *out) {
-    if (on)
-        fprintf(out, ", \"role\": \"%s\", \"standby-etcd\": {\"token\": %jd}",
-                token ? "master" : "slave", (intmax_t)token);
+standby_etcd_figures(struct figures *figures) {
+    int64_t number = token;
+    if (!on)
+        return;
+    figure_word(figures, "role", number ? "master" : "slave",
+                "Whether this server is active.");
+    figure_number(figures, "token", FIGURE_GAUGE, (double)number,
+                  "The fencing token: the revision of the key in etcd.");
 }
 
 static const struct svr_key keys[] = {
@@ -244,4 +248,4 @@ const struct part part_standby_etcd = {.name = "standby-etcd",
                                        .keys = keys,
                                        .check = check_standby_etcd,
                                        .event = standby_etcd_event,
-                                       .status = standby_etcd_status};
+                                       .figures = standby_etcd_figures};

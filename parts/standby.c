@@ -74,8 +74,9 @@ standby_event(enum part_event event, const struct conf *conf,
 }
 
 static void
-standby_status(FILE *out) {
-    fprintf(out, ", \"role\": \"%s\"", master ? "master" : "slave");
+standby_figures(struct figures *figures) {
+    figure_word(figures, "role", master ? "master" : "slave",
+                "Whether this server is active.");
 }
 
 static const struct svr_key keys[] = {
@@ -87,4 +88,4 @@ static const struct svr_key keys[] = {
 const struct part part_standby = {.name = "standby",
                                   .keys = keys,
                                   .event = standby_event,
-                                  .status = standby_status};
+                                  .figures = standby_figures};

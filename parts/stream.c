@@ -933,15 +933,20 @@ stream_event(enum part_event event, const struct conf *conf, const char *text) {
 }
 
 static void
-stream_status(FILE *out) {
-    fprintf(out,
-            ", \"stream\": {\"clients\": %jd, \"accepted\": %ju, "
-            "\"refused\": %ju, \"messages\": %ju, \"received\": %ju, "
-            "\"sent\": %ju}",
-            (intmax_t)clients, (uintmax_t)totals.accepted,
-            (uintmax_t)totals.refused, (uintmax_t)totals.messages,
-            (uintmax_t)totals.received, (uintmax_t)totals.sent);
+stream_figures(struct figures *figures) {
+    figure_number(figures, "clients", FIGURE_GAUGE, (double)clients,
+                  "Connections that are open.");
+    figure_number(figures, "accepted", FIGURE_COUNTER, (double)totals.accepted,
+                  "Connections accepted.");
+    figure_number(figures, "refused", FIGURE_COUNTER, (double)totals.refused,
+                  "Connections refused by a limit.");
+    figure_number(figures, "messages", FIGURE_COUNTER, (double)totals.messages,
+                  "Messages handled.");
+    figure_number(figures, "received", FIGURE_COUNTER, (double)totals.received,
+                  "Bytes received.");
+    figure_number(figures, "sent", FIGURE_COUNTER, (double)totals.sent,
+                  "Bytes sent.");
 }
 
 const struct part part_stream = {
-    .name = "stream", .event = stream_event, .status = stream_status};
+    .name = "stream", .event = stream_event, .figures = stream_figures};

@@ -211,16 +211,20 @@ task_event(enum part_event event, const struct conf *conf, const char *text) {
 }
 
 static void
-task_status(FILE *out) {
+task_figures(struct figures *figures) {
     int all = 0;
     struct task *task;
     TAILQ_FOREACH (task, &tasks, entry)
         all++;
-    fprintf(out,
-            ", \"task\": {\"running\": %d, \"waiting\": %d, \"done\": %ju, "
-            "\"failed\": %ju, \"retried\": %ju}",
-            running, all - running, (uintmax_t)done, (uintmax_t)failed,
-            (uintmax_t)retried);
+    figure_number(figures, "running", FIGURE_GAUGE, running, "Tasks that run.");
+    figure_number(figures, "waiting", FIGURE_GAUGE, all - running,
+                  "Tasks that wait.");
+    figure_number(figures, "done", FIGURE_COUNTER, (double)done,
+                  "Tasks that succeeded.");
+    figure_number(figures, "failed", FIGURE_COUNTER, (double)failed,
+                  "Tasks that failed.");
+    figure_number(figures, "retried", FIGURE_COUNTER, (double)retried,
+                  "Tasks tried again.");
 }
 
 static const struct svr_key keys[] = {
@@ -229,4 +233,4 @@ static const struct svr_key keys[] = {
 };
 
 const struct part part_task = {
-    .name = "task", .keys = keys, .event = task_event, .status = task_status};
+    .name = "task", .keys = keys, .event = task_event, .figures = task_figures};

@@ -328,11 +328,13 @@ tls_event(enum part_event event, const struct conf *conf, const char *text) {
 }
 
 static void
-tls_status(FILE *out) {
-    fprintf(out,
-            ", \"tls\": {\"expires\": %jd, \"handshakes\": %ju, "
-            "\"failed\": %ju}",
-            (intmax_t)expiry(), (uintmax_t)handshakes, (uintmax_t)failures);
+tls_figures(struct figures *figures) {
+    figure_number(figures, "expires", FIGURE_GAUGE, (double)expiry(),
+                  "When the certificate expires, in seconds since 1970.");
+    figure_number(figures, "handshakes", FIGURE_COUNTER, (double)handshakes,
+                  "Handshakes that succeeded.");
+    figure_number(figures, "failed", FIGURE_COUNTER, (double)failures,
+                  "Handshakes that failed.");
 }
 
 static const struct svr_key keys[] = {
@@ -348,4 +350,4 @@ const struct part part_tls = {.name = "tls",
                               .keys = keys,
                               .check = check_tls,
                               .event = tls_event,
-                              .status = tls_status};
+                              .figures = tls_figures};

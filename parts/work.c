@@ -283,12 +283,14 @@ report_all_jobs(void) {
 }
 
 static void
-work_status(FILE *out) {
-    fprintf(out,
-            ", \"work\": {\"running\": %d, \"waiting\": %jd, \"done\": %ju, "
-            "\"failed\": %ju}",
-            running, (intmax_t)waits, (uintmax_t)done_count,
-            (uintmax_t)failed_count);
+work_figures(struct figures *figures) {
+    figure_number(figures, "running", FIGURE_GAUGE, running, "Calls that run.");
+    figure_number(figures, "waiting", FIGURE_GAUGE, (double)waits,
+                  "Calls that wait for a thread.");
+    figure_number(figures, "done", FIGURE_COUNTER, (double)done_count,
+                  "Calls that succeeded.");
+    figure_number(figures, "failed", FIGURE_COUNTER, (double)failed_count,
+                  "Calls that failed.");
 }
 
 static const struct svr_key keys[] = {
@@ -301,4 +303,4 @@ const struct part part_work = {.name = "work",
                                .keys = keys,
                                .event = work_event,
                                .hung = report_all_jobs,
-                               .status = work_status};
+                               .figures = work_figures};

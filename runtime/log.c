@@ -411,7 +411,13 @@ bool
 log_figures(int i, struct log_figures *figures) {
     if (i >= SINKS || !rows[i].key)
         return false;
-    *figures = (struct log_figures){rows[i].key, rows[i].lines, rows[i].lost};
+    *figures = (struct log_figures){
+        .sink = rows[i].key, .lines = rows[i].lines, .lost = rows[i].lost};
+    if (i == FILE_LOG && pthread_rwlock_tryrdlock(&in_use_lock) == 0) {
+        if (in_use->path) /* a disk that hangs does not stop the status */
+            snprintf(figures->path, sizeof figures->path, "%s", in_use->path);
+        pthread_rwlock_unlock(&in_use_lock);
+    }
     return true;
 }
 

@@ -40,6 +40,7 @@ const char *log_name(void);
 struct log_figures {
     const char *sink;
     uint64_t lines, lost;
+    char path[256]; /* of the log file, "" = another sink */
 };
 
 /* log_figures reports on sink `i`; false if there is none. */

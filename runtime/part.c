@@ -85,10 +85,12 @@ part_hung(void) {
 }
 
 void
-part_status(FILE *out) {
-    for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->status)
-            (*part)->status(out);
+part_figures(struct figures *figures) {
+    for (const struct part *const *part = parts; *part; part++) {
+        figures->part = (*part)->name;
+        if ((*part)->figures)
+            (*part)->figures(figures);
+    }
 }
 
 enum part_answer

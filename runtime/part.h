@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "conf.h"
+#include "figures.h"
 
 struct event;
 struct status;
@@ -59,8 +60,8 @@ struct part {
     int (*log_file)(const struct conf *conf, const char *path);
     /* Reports more about a loop that hangs. Control thread. */
     void (*hung)(void);
-    /* Writes its members of the status: `, "NAME": ...`. */
-    void (*status)(FILE *out);
+    /* Adds its figures to the status, by figure_number and so on. */
+    void (*figures)(struct figures *figures);
     /* A sink of the log, with the keys SINK (a bool), SINK.level and
      * SINK.format. `line` takes a line with its newline, in any thread, at
      * once, and must not log. Returns 0 or the error. */
@@ -87,6 +88,11 @@ struct part {
     enum part_answer (*request)(const char *line, int client);
     /* The files of the next generation; NULL = those that make left. */
     const struct source *(*source)(void);
+    /* What is kept beside the state for the next start, by a part that keeps
+     * it: `save` writes it; `load`, before on_start, gets the bytes that were
+     * written, and returns 0, or -1 as svr_fail: the start fails. */
+    void (*save)(FILE *out);
+    int (*load)(const void *bytes, size_t size);
 };
 
 /* A descriptor of the project's folder, for openat(2). */
@@ -110,8 +116,8 @@ int part_candidate(const char *path);
 int part_log_file(const struct conf *conf, const char *path);
 void part_hung(void);
 
-/* part_status writes the members of all parts. */
-void part_status(FILE *out);
+/* part_figures has all parts add their figures. */
+void part_figures(struct figures *figures);
 
 /* part_request and part_source ask each part until one answers. */
 enum part_answer part_request(const char *line, int client);

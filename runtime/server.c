@@ -2,14 +2,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "buffer.h"
 #include "callback.h"
 #include "control.h"
 #include "failure.h"
@@ -24,7 +22,6 @@
 #include "status.h"
 #include "watchdog.h"
 
-enum { TIMERS_SHOWN = 100 };
 enum { OPEN = -1, RESTART = -2, LAST_CODE = 125, FORCED = 252, HUNG = 253 };
 #define MILLI    INT64_C(1000000)
 #define PID_FILE "run/" SVR_PROJECT ".pid"
@@ -110,7 +107,7 @@ forced(void) {
 
 static int
 summarize(void *unused) {
-    char text[768] = "", counts[256], line[1100];
+    char text[768] = "", counts[1024] = "", line[1800];
     int (*get_summary)(char *text, size_t size) = hooks()->get_summary;
     if (started && get_summary) {
         failure_clear();
@@ -122,6 +119,7 @@ summarize(void *unused) {
             *text = '\0';
         }
     }
+    status_refresh();
     status_counts(counts, sizeof counts);
     text[sizeof text - 1] = '\0';
     size_t used = text_line(line, sizeof text, text);
@@ -185,28 +183,9 @@ begin_reload(void) {
 
 /* ---- Status ----------------------------------------------------------- */
 
-/* Writes the loop's own figures for the status. */
 static void
 write_figures(void) {
-    struct buffer members;
-    struct timer *first[TIMERS_SHOWN];
-    uint32_t total;
-    int count = timers_first(first, TIMERS_SHOWN, &total);
-    FILE *out = buffer_open(&members);
-    if (!out)
-        return;
-    time_t wall = time(NULL);
-    fputs(", \"timers\": [", out);
-    for (int i = 0; i < count; i++) {
-        int64_t left = (first[i]->due - loop_now()) / (1000 * MILLI);
-        fputs(i ? ", {\"name\": " : "{\"name\": ", out);
-        text_json_print(out, first[i]->key);
-        fprintf(out, ", \"next\": %jd}", (intmax_t)(wall + left));
-    }
-    fprintf(out, "], \"timers_total\": %" PRIu32, total);
-    part_status(out);
-    if (buffer_close(&members, out) == 0) /* else the last ones stay */
-        status_figures(members.text);
+    status_refresh();
     figures_wanted = false;
     control_figures();
 }

@@ -12,11 +12,13 @@
 #include "log.h"
 #include "part.h"
 #include "status.h"
+#include "text.h"
+#include "watchdog.h"
 
 struct status_loop status_loop;
-static struct status now = {.state = "starting"};
-static int verdict;   /* of the last reload */
-static char *members; /* what the loop and the parts add to the JSON */
+static const struct figures no_figures;
+static struct status now = {.state = "starting", .figures = &no_figures};
+static struct figures *taken; /* NULL: no figures yet */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Where the status is published, and whether that is out of date. */
@@ -69,7 +71,7 @@ void
 status_reload(int code, const char *text) {
     pthread_mutex_lock(&lock);
     note_event(STATUS_RELOAD, text);
-    verdict = code;
+    now.verdict = code;
     now.applied += code == 0;
     now.rejected += code != 0;
     change_done();
@@ -78,18 +80,28 @@ status_reload(int code, const char *text) {
 int
 status_verdict(char text[STATUS_TEXT]) {
     pthread_mutex_lock(&lock);
-    int code = verdict;
+    int code = now.verdict;
     memcpy(text, now.events[STATUS_RELOAD].text, STATUS_TEXT);
     pthread_mutex_unlock(&lock);
     return code;
 }
 
 void
-status_figures(char *json) {
+status_refresh(void) {
+    struct figures *figures = figures_begin();
+    if (figures)
+        part_figures(figures);
+    if (!figures || figures->failed) {
+        figures_free(figures);
+        return;
+    }
+    if (taken)
+        figures_rate(figures, taken);
     pthread_mutex_lock(&lock);
-    free(members);
-    members = json;
+    struct figures *former = taken;
+    now.figures = taken = figures;
     pthread_mutex_unlock(&lock);
+    figures_free(former);
 }
 
 long
@@ -116,16 +128,22 @@ log_totals(uint64_t *lines, uint64_t *lost) {
 void
 status_counts(char *text, size_t size) {
     uint64_t lines, lost;
+    FILE *out = fmemopen(text, size, "w");
+    if (!out)
+        return;
     log_totals(&lines, &lost);
     pthread_mutex_lock(&lock);
-    snprintf(text, size,
-             "uptime %.0f s, generation %u, reloads %u applied %u rejected, "
-             "timers %jd run %jd late, log lines %ju lost %ju, rss %ld kB",
-             difftime(time(NULL), now.start_time), now.generation, now.applied,
-             now.rejected, (intmax_t)status_loop.ticks,
-             (intmax_t)status_loop.late, (uintmax_t)lines, (uintmax_t)lost,
-             status_rss());
+    fprintf(out,
+            "uptime %.0f s, generation %u, reloads %u applied %u rejected, "
+            "timers %jd run %jd late, log lines %ju lost %ju, rss %ld kB",
+            difftime(time(NULL), now.start_time), now.generation, now.applied,
+            now.rejected, (intmax_t)status_loop.ticks,
+            (intmax_t)status_loop.late, (uintmax_t)lines, (uintmax_t)lost,
+            status_rss());
+    figures_print_own(now.figures, out, "; ");
     pthread_mutex_unlock(&lock);
+    fclose(out);
+    text[size - 1] = '\0';
 }
 
 /* ---- JSON ------------------------------------------------------------- */
@@ -152,11 +170,14 @@ static void
 render_json(FILE *out, bool stale) {
     char text[32];
     struct log_figures sink;
+    struct watchdog_figures loop;
     uint64_t lines, lost;
     log_totals(&lines, &lost);
+    watchdog_figures(&loop);
     fputs("{\"name\": ", out);
     text_json_print(out, log_name());
-    fprintf(out, ", \"pid\": %d", (int)getpid());
+    fprintf(out, ", \"version\": \"" STATUS_VERSION "\", \"pid\": %d",
+            (int)getpid());
     member(out, "state", now.state);
     iso_time(now.start_time, text);
     member(out, "start_time", text);
@@ -186,10 +207,14 @@ render_json(FILE *out, bool stale) {
         fprintf(out, ", \"%s\": {\"lines\": %ju, \"lost\": %ju}",
                 sink.sink + strlen("log."), (uintmax_t)sink.lines,
                 (uintmax_t)sink.lost);
-    fprintf(out, "}, \"turns\": %jd, \"rss_kb\": %ld%s%s}\n",
-            (intmax_t)status_loop.turns, status_rss(),
-            members ? members : ", \"timers\": [], \"timers_total\": 0",
-            stale ? ", \"stale\": true" : "");
+    fprintf(out, "}, \"turns\": %jd, \"busy_seconds\": %.6f",
+            (intmax_t)status_loop.turns, loop.busy);
+    member(out, "longest_call", loop.longest_name);
+    fprintf(out, ", \"longest_call_seconds\": %.6f", loop.longest);
+    member(out, "doing", loop.doing);
+    fprintf(out, ", \"rss_kb\": %ld", status_rss());
+    figures_json(now.figures, out);
+    fputs(stale ? ", \"stale\": true}\n" : "}\n", out);
 }
 
 /* ---- Text ------------------------------------------------------------- */
@@ -203,18 +228,54 @@ render_event(FILE *out, const char *name, enum status_event event) {
 }
 
 static void
-render_text(FILE *out, bool stale) {
+render_state(FILE *out, bool stale, const struct watchdog_figures *loop) {
     char text[32];
     iso_time(now.start_time, text);
-    fprintf(out,
-            "%s: %s, pid %d, since %s%s\n"
-            "generation   %u, build %s; reloads: %u applied, %u rejected\n",
-            log_name(), now.state, (int)getpid(), text,
-            stale ? " (last known: no answer from its loop)" : "",
-            now.generation, now.build_id, now.applied, now.rejected);
+    fprintf(out, "%s: %s, pid %d, since %s (", log_name(), now.state,
+            (int)getpid(), text);
+    figure_span(out, time(NULL) - now.start_time);
+    fputs("), Tiny " STATUS_VERSION, out);
+    if (stale)
+        fputs(" (last known: no answer from its loop", out);
+    if (stale && *loop->doing)
+        fprintf(out, ", in %s for %.0f s", loop->doing, loop->doing_for);
+    fputs(stale ? ")\n" : "\n", out);
+}
+
+static void
+render_log(FILE *out) {
+    struct log_figures sink;
+    uint64_t lines, lost;
+    log_totals(&lines, &lost);
+    fprintf(out, "%-12s %ju lines, %ju lost", "log", (uintmax_t)lines,
+            (uintmax_t)lost);
+    for (int i = 0; log_figures(i, &sink); i++)
+        fprintf(out, *sink.path ? "%s %s %ju (%s)" : "%s %s %ju", i ? "," : ":",
+                sink.sink + strlen("log."), (uintmax_t)sink.lines, sink.path);
+    fputs("\n", out);
+}
+
+static void
+render_text(FILE *out, bool stale) {
+    struct watchdog_figures loop;
+    double uptime = difftime(time(NULL), now.start_time);
+    watchdog_figures(&loop);
+    render_state(out, stale, &loop);
+    fprintf(out, "%-12s %u, build %s; reloads: %u applied, %u rejected\n",
+            "generation", now.generation, now.build_id, now.applied,
+            now.rejected);
     if (*now.pending)
-        fprintf(out, "restart      waits for: %s\n", now.pending);
+        fprintf(out, "%-12s waits for: %s\n", "restart", now.pending);
     render_event(out, "last reload", STATUS_RELOAD);
+    fprintf(out, "%-12s %jd turns, busy %.1f %%, %ld kB", "loop",
+            (intmax_t)status_loop.turns,
+            100 * loop.busy / (uptime > 1 ? uptime : 1), status_rss());
+    if (*loop.longest_name)
+        fprintf(out, ", longest call %s %.3f s", loop.longest_name,
+                loop.longest);
+    fputs("\n", out);
+    render_log(out);
+    figures_text(now.figures, out);
     render_event(out, "summary", STATUS_SUMMARY);
     render_event(out, "last error", STATUS_ERROR);
 }

@@ -32,15 +32,20 @@ int status_verdict(char text[STATUS_TEXT]);
 /* Turns of the loop, timers that ran, and timers that missed ticks. */
 extern struct status_loop { _Atomic int64_t turns, ticks, late; } status_loop;
 
-/* status_figures takes the members that the loop adds to the JSON object, from
- * malloc(3), and frees the former ones. They stay while the loop hangs. */
-void status_figures(char *members);
+/* status_refresh takes the figures of the loop and the parts; they stay while
+ * the loop hangs, or memory is short. Loop thread. */
+void status_refresh(void);
+
+/* The version of Tiny that this runtime is of. */
+#define STATUS_VERSION "0.1.0"
 
 /* What is known, for a part that renders the status. */
 struct status {
+    const struct figures *figures;
     const char *state;
     time_t start_time;
     unsigned generation, applied, rejected;
+    int verdict; /* of the last reload: 0 = applied, 1 = rejected */
     char build_id[24], pending[256];
     struct {
         time_t time;
@@ -64,7 +69,7 @@ void status_open(int dir, void (*changed)(void));
 void status_publish(void);
 void status_remove(void);
 
-/* status_counts writes the runtime's figures for the summary. */
+/* status_counts writes the figures for the summary, after status_refresh. */
 void status_counts(char *text, size_t size);
 
 #endif

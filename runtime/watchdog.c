@@ -24,10 +24,12 @@ enum { IDLE_SHARE = 4 };
 static const struct watchdog_duty *_Atomic duty;
 static _Atomic int64_t work_began, span, wait_began; /* 0: it does not wait */
 static atomic_bool by_report, asleep;
+static _Atomic int64_t loop_began,
+    idle; /* since when, and how long it waited */
 static struct {
     pthread_mutex_t lock;
-    char name[64];
-    int64_t since;
+    char name[64], longest_name[64];
+    int64_t since, longest;
 } doing = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* What the control thread remembers from one look to the next. */
@@ -45,7 +47,8 @@ begin_work(int64_t now) {
 void
 watchdog_start(const struct watchdog_duty *its_duty) {
     duty = its_duty;
-    begin_work(loop_now());
+    loop_began = loop_now();
+    begin_work(loop_began);
     duty->wake();
 }
 
@@ -66,6 +69,8 @@ svr_running_report(void) {
 void
 watchdog_wait(bool begins) {
     int64_t now = loop_now();
+    if (!begins)
+        idle = idle + now - wait_began;
     wait_began = begins ? now : 0;
     if (by_report)
         return;
@@ -79,6 +84,10 @@ watchdog_wait(bool begins) {
 static void
 note_call(const char *name, int64_t now) {
     pthread_mutex_lock(&doing.lock);
+    if (*doing.name && now - doing.since > doing.longest) {
+        doing.longest = now - doing.since;
+        memcpy(doing.longest_name, doing.name, sizeof doing.name);
+    }
     snprintf(doing.name, sizeof doing.name, "%s", name);
     doing.since = now;
     pthread_mutex_unlock(&doing.lock);
@@ -101,6 +110,23 @@ void
 watchdog_doing(char name[64]) {
     pthread_mutex_lock(&doing.lock);
     memcpy(name, doing.name, sizeof doing.name);
+    pthread_mutex_unlock(&doing.lock);
+}
+
+void
+watchdog_figures(struct watchdog_figures *figures) {
+    int64_t now = loop_now(), waited = idle, wait = wait_began;
+    *figures = (struct watchdog_figures){.busy = 0};
+    if (wait)
+        waited += now - wait;
+    if (loop_began && now - loop_began > waited)
+        figures->busy = (double)(now - loop_began - waited) / (double)NANO;
+    pthread_mutex_lock(&doing.lock);
+    figures->longest = (double)doing.longest / (double)NANO;
+    figures->doing_for =
+        *doing.name ? (double)(now - doing.since) / (double)NANO : 0;
+    memcpy(figures->longest_name, doing.longest_name, sizeof doing.name);
+    memcpy(figures->doing, doing.name, sizeof doing.name);
     pthread_mutex_unlock(&doing.lock);
 }
 

@@ -30,6 +30,17 @@ void watchdog_enter(const char *name);
 void watchdog_leave(void);
 void watchdog_doing(char name[64]);
 
+/* What the loop did since the start; in seconds. */
+struct watchdog_figures {
+    double busy;      /* it did not wait */
+    double longest;   /* the longest call, and its name */
+    double doing_for; /* the call that it is in, "" = none */
+    char longest_name[64], doing[64];
+};
+
+/* watchdog_figures reports them. Any thread. */
+void watchdog_figures(struct watchdog_figures *figures);
+
 /* watchdog_judge looks at the loop; returns when to look again, on the
  * monotonic clock in nanoseconds. The control thread's. */
 int64_t watchdog_judge(void);

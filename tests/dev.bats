@@ -140,7 +140,27 @@ for i in range(20):
     wait_until 10 shown 'generation.*1'
     bounded ./svr.sh reload
     wait_until 10 shown 'generation.*2'
+    # another size: no line is longer, and the first one is still the first
+    tmux -S "$P/tmux" resize-window -x 40 -y 6
+    small() { tmux -S "$P/tmux" capture-pane -p | head -n 1 | grep -q '^demo: running, pid' && shown 'generation' &&
+        [ "$(tmux -S "$P/tmux" capture-pane -p | sed -n 2p | cut -c1-10)" = generation ]; }
+    wait_until 10 small
     tmux -S "$P/tmux" send-keys C-c
     wait_until 10 eval '! tmux -S "$P/tmux" list-sessions 2>/dev/null'
     bounded ./svr.sh close
+}
+
+@test "status on a terminal is in colour, unless NO_COLOR is set; into a pipe it is plain" {
+    command -v script >/dev/null || skip "no script"
+    bounded ./svr.sh start
+    plain=$(bounded ./svr.sh status)
+    [[ $plain != *$'\033'* ]]
+    run bounded script -qec './svr.sh status' /dev/null
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == "demo: "$'\033[1;32mrunning\033[0m'", pid "* ]]
+    NO_COLOR=1 run bounded script -qec './svr.sh status' /dev/null
+    [[ $output != *$'\033'* ]]
+    bounded ./svr.sh close
+    run bounded script -qec './svr.sh status' /dev/null
+    [ "$status" -eq 3 ]
 }

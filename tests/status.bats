@@ -45,7 +45,8 @@ END
     wait_until 5 eval '[ "$(json turns)" -gt 2 ]'
     bounded ./svr.sh status --metrics >metrics.txt
     head='# (HELP svr_[a-z_]+ .+|TYPE svr_[a-z_]*_total counter|TYPE svr_[a-z_]+ gauge)'
-    run grep -vE "^($head|svr_[a-z_]+(\{[a-z]+=\"[a-z_]+\"\})? [0-9.e+]+)\$" metrics.txt
+    label='[a-z]+="[a-z_0-9.]+"'
+    run grep -vE "^($head|svr_[a-z_]+(\{$label(,$label)*\})? [0-9.e+]+)\$" metrics.txt
     [ "$output" = "" ]
     run grep -E 'TYPE.*_total gauge' metrics.txt
     [ "$output" = "" ]

@@ -175,12 +175,32 @@ develop() {
     done
 }
 
-# The status, drawn again each second.
+# Colours what is well and what is not, on a terminal only.
+paint() {
+    if [ ! -t 1 ] || [ -n "${NO_COLOR:-}" ]; then
+        cat
+        return
+    fi
+    esc=$(printf '\033')
+    sed -e "1s/: \([a-z]*\),/: $esc[1;33m\1$esc[0m,/
+        1s/1;33mrunning/1;32mrunning/
+        1s/1;33mhung/1;31mhung/
+        1s/(last known.*/$esc[1;31m&$esc[0m/
+        s/^last error/$esc[31m&$esc[0m/
+        s/rejected: .*/$esc[31m&$esc[0m/
+        s/^restart  /$esc[33m&$esc[0m/
+        s/ [1-9][0-9]* lost/$esc[31m&$esc[0m/"
+}
+
+# The status, drawn again each second, as much of it as the terminal shows.
 show_top() {
     trap 'printf "\033[?25h"; exit 0' INT TERM
     printf '\033[?25l\033[2J'
     while text=$("$server" status); do
-        printf '\033[H%s\n' "$text" | sed 's/$/\x1b[K/'
+        size=$(stty size 2>/dev/null) || size='24 80'
+        printf '\033[H'
+        printf '%s\n' "$text" | head -n $((${size% *} - 1)) |
+            cut -c "1-${size#* }" | paint | sed 's/$/\x1b[K/'
         printf '\033[J'
         sleep 1
     done
@@ -219,7 +239,9 @@ rollback)
 close | status)
     [ $# -le 1 ] || [ "$2" = --json ] || [ "$2" = --metrics ] || usage
     need_running
-    exec "$server" "$@"
+    [ "$command" = status ] && [ $# -eq 1 ] && [ -t 1 ] || exec "$server" "$@"
+    text=$("$server" status) || exit
+    printf '%s\n' "$text" | paint
     ;;
 logs)
     shift
