@@ -16,22 +16,19 @@ enum { NAME_SIZE = 100, BOUNDS = 64 };
 struct cell {
     LIST_ENTRY(cell) entry;
     char *name, *help;
+    bool live, next; /* declared by the live code; by the next one */
     enum svr_stat_kind kind;
     union svr_stat_value value;
     struct figure_histogram histogram;
     double bounds[BOUNDS];
     _Atomic uint64_t counts[BOUNDS + 1];
 };
+/* All cells, by name. */
 static LIST_HEAD(, cell) cells = LIST_HEAD_INITIALIZER(cells);
 
-/* What a generation of code declares. */
-struct declared {
-    struct svr_stat *const *first;
-    struct cell **cells;
-    size_t count;
-};
-static struct declared live, next; /* of the live code; of the next one */
-static char wrong[256];            /* why the next one is refused; "" = not */
+static struct svr_stat *const *next_list; /* what the next code declares */
+static bool declared;                     /* it did */
+static char wrong[256];                   /* why it is refused; "" = not */
 
 /* ---- Declarations ----------------------------------------------------- */
 
@@ -77,6 +74,18 @@ is_cell_of(const struct cell *cell, const struct svr_stat *stat) {
                    (size_t)stat->count * sizeof *stat->bounds) == 0);
 }
 
+static void
+insert_cell(struct cell *cell) {
+    struct cell *before = NULL, *at;
+    LIST_FOREACH (at, &cells, entry)
+        if (strcmp(at->name, cell->name) < 0)
+            before = at;
+    if (before)
+        LIST_INSERT_AFTER(before, cell, entry);
+    else
+        LIST_INSERT_HEAD(&cells, cell, entry);
+}
+
 static struct cell *
 make_cell(const struct svr_stat *stat) {
     struct cell *cell = calloc(1, sizeof *cell);
@@ -93,7 +102,7 @@ make_cell(const struct svr_stat *stat) {
     cell->histogram.count = stat->count;
     cell->histogram.bounds = cell->bounds;
     cell->histogram.counts = cell->counts;
-    LIST_INSERT_HEAD(&cells, cell, entry);
+    insert_cell(cell);
     return cell;
 }
 
@@ -113,48 +122,54 @@ find_cell(const struct svr_stat *stat) {
     return cell && cell->help ? cell : NULL;
 }
 
-/* Takes a declaration among the next ones. Returns what is wrong, or NULL. */
+/* Takes a declaration of the next code. Returns what is wrong, or NULL. */
 static const char *
 take_stat(struct svr_stat *stat) {
     const char *mistake = find_mistake(stat);
-    for (size_t i = 0; !mistake && i < next.count; i++)
-        if (strcmp(next.cells[i]->name, stat->name) == 0)
-            mistake = "is declared twice";
-    struct cell *cell = mistake ? NULL : find_cell(stat);
+    struct cell *cell;
+    if (mistake)
+        return mistake;
+    LIST_FOREACH (cell, &cells, entry)
+        if (cell->next && strcmp(cell->name, stat->name) == 0)
+            return "is declared twice";
+    cell = find_cell(stat);
     if (!cell)
-        return mistake ? mistake : "no memory";
-    next.cells[next.count++] = cell;
+        return "no memory";
+    cell->next = true;
     stat->value = stat->kind == SVR_STAT_HISTOGRAM
                       ? (union svr_stat_value *)(void *)&cell->histogram
                       : &cell->value;
     return NULL;
 }
 
-static int
-by_stat_name(const void *one, const void *other) {
-    const struct cell *const *a = one, *const *b = other;
-    return strcmp((*a)->name, (*b)->name);
+/* The next declarations become those of the live code, or are dropped. */
+static void
+settle_stats(bool taken) {
+    struct cell *cell;
+    LIST_FOREACH (cell, &cells, entry) {
+        cell->live = taken ? cell->next : cell->live;
+        cell->next = false;
+    }
+    next_list = NULL;
+    declared = false;
+    *wrong = '\0';
 }
 
 /* Each file of the code that includes stats.h calls this, with the same list.
  */
 void
 svr_stats_declare(struct svr_stat *const *first, struct svr_stat *const *end) {
-    if (first == next.first && first)
+    if (declared && first == next_list)
         return;
-    size_t count = (size_t)(end - first);
-    free(next.cells);
-    next = (struct declared){.first = first,
-                             .cells = calloc(count + 1, sizeof *next.cells)};
-    snprintf(wrong, sizeof wrong, "%s", next.cells ? "" : "stats: no memory");
-    for (size_t i = 0; next.cells && !*wrong && i < count; i++) {
-        const char *mistake = take_stat(first[i]);
+    settle_stats(false); /* of code that was not taken */
+    next_list = first;
+    declared = true;
+    for (struct svr_stat *const *at = first; at && at < end && !*wrong; at++) {
+        const char *mistake = take_stat(*at);
         if (mistake)
-            snprintf(wrong, sizeof wrong, "stats: %.120s: %s", first[i]->name,
+            snprintf(wrong, sizeof wrong, "stats: %.120s: %s", (*at)->name,
                      mistake);
     }
-    if (next.count)
-        qsort(next.cells, next.count, sizeof *next.cells, by_stat_name);
 }
 
 /* ---- Values ----------------------------------------------------------- */
@@ -200,24 +215,11 @@ check_stats(const struct conf *conf) {
     return *wrong ? svr_fail("%s", wrong) : 0;
 }
 
-/* The next declarations become those of the live code, or are dropped. */
-static void
-settle_stats(bool taken) {
-    if (taken && next.first != live.first) {
-        free(live.cells);
-        live = next;
-        next.cells = NULL;
-    }
-    free(next.cells);
-    next = (struct declared){.first = NULL};
-    *wrong = '\0';
-}
-
 static int
 stats_event(enum part_event event, const struct conf *conf, const char *text) {
     if (event == PART_BEGIN || event == PART_BIND)
         return check_stats(conf);
-    if ((event == PART_READY && next.cells) || event == PART_RELOADED)
+    if ((event == PART_READY && declared) || event == PART_RELOADED)
         settle_stats(!text);
     return 0;
 }
@@ -235,11 +237,13 @@ struct kept_stat {
 
 static void
 save_stats(FILE *out) {
-    for (size_t i = 0; i < live.count; i++) {
-        struct cell *cell = live.cells[i];
+    struct cell *cell;
+    LIST_FOREACH (cell, &cells, entry) {
         struct kept_stat kept = {.kind = (int32_t)cell->kind,
                                  .count = cell->histogram.count,
                                  .sum = cell->histogram.sum};
+        if (!cell->live)
+            continue;
         snprintf(kept.name, sizeof kept.name, "%s", cell->name);
         __atomic_load(&cell->value, &kept.value, __ATOMIC_RELAXED);
         memcpy(kept.bounds, cell->bounds, sizeof kept.bounds);
@@ -292,16 +296,16 @@ stats_figures(struct figures *figures) {
         [SVR_STAT_GAUGE] = FIGURE_GAUGE,
         [SVR_STAT_HISTOGRAM] = FIGURE_HISTOGRAM,
     };
-    for (size_t i = 0; i < live.count; i++) {
-        struct cell *cell = live.cells[i];
-        figure_add(figures, (struct figure){.part = figures->part,
-                                            .name = cell->name,
-                                            .help = cell->help,
-                                            .kind = kinds[cell->kind],
-                                            .number = cell_number(cell),
-                                            .histogram = &cell->histogram,
-                                            .own = true});
-    }
+    struct cell *cell;
+    LIST_FOREACH (cell, &cells, entry)
+        if (cell->live)
+            figure_add(figures, (struct figure){.part = figures->part,
+                                                .name = cell->name,
+                                                .help = cell->help,
+                                                .kind = kinds[cell->kind],
+                                                .number = cell_number(cell),
+                                                .histogram = &cell->histogram,
+                                                .own = true});
 }
 
 const struct part part_stats = {.name = "stats",

@@ -173,7 +173,7 @@ figure_span(FILE *out, int64_t seconds) {
         fprintf(out, "%" PRId64 " s", seconds < 0 ? 0 : seconds);
     else if (seconds < 7200)
         fprintf(out, "%" PRId64 " min", seconds / 60);
-    else if (seconds < 48 * 3600)
+    else if (seconds < 172800)
         fprintf(out, "%" PRId64 " h %" PRId64 " min", seconds / 3600,
                 seconds / 60 % 60);
     else

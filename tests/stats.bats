@@ -64,7 +64,8 @@ END
         [[ $output =~ turns_total\ [0-9]+\ \([0-9.e+]+/s\) ]]
         [[ $output =~ stats\ +level\ 0.25,\ took_seconds\ [0-9]+\ \(mean\ 2.38\) ]]
         bounded ./svr.sh close
-        grep -Eq '<SUMMARY> uptime .* kB; level 0.25, took_seconds [0-9]+ \(mean 2.38\)[^,]*, turns_total [0-9]+( |$)' log.txt
+        own='level 0.25, took_seconds [0-9]+ \(mean 2.38\)[^,]*, turns_total [0-9]+( |$)'
+        grep -Eq "<SUMMARY> uptime .* kB; $own" log.txt
         run ! grep -q 'reset by each reload' log.txt
     done
 }

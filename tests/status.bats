@@ -46,7 +46,7 @@ END
     bounded ./svr.sh status --metrics >metrics.txt
     head='# (HELP svr_[a-z_]+ .+|TYPE svr_[a-z_]*_total counter|TYPE svr_[a-z_]+ gauge)'
     label='[a-z]+="[a-z_0-9.]+"'
-    run grep -vE "^($head|svr_[a-z_]+(\{$label(,$label)*\})? [0-9.e+]+)\$" metrics.txt
+    run grep -vE "^($head|svr_[a-z_]+(\{$label(,$label)*\})? [0-9.e+-]+)\$" metrics.txt
     [ "$output" = "" ]
     run grep -E 'TYPE.*_total gauge' metrics.txt
     [ "$output" = "" ]

@@ -182,14 +182,14 @@ paint() {
         return
     fi
     esc=$(printf '\033')
-    sed -e "1s/: \([a-z]*\),/: $esc[1;33m\1$esc[0m,/
-        1s/1;33mrunning/1;32mrunning/
-        1s/1;33mhung/1;31mhung/
-        1s/(last known.*/$esc[1;31m&$esc[0m/
-        s/^last error/$esc[31m&$esc[0m/
-        s/rejected: .*/$esc[31m&$esc[0m/
-        s/^restart  /$esc[33m&$esc[0m/
-        s/ [1-9][0-9]* lost/$esc[31m&$esc[0m/"
+    red="${esc}[31m" off="${esc}[0m"
+    sed -e "1s/: running,/: ${esc}[1;32mrunning$off,/
+        1s/: \([a-z]*\),/: ${esc}[1;33m\1$off,/
+        1s/(last known.*/$red&$off/
+        s/^last error/$red&$off/
+        s/rejected: .*/$red&$off/
+        s/^restart  /${esc}[33m&$off/
+        s/ [1-9][0-9]* lost/$red&$off/"
 }
 
 # The status, drawn again each second, as much of it as the terminal shows.
@@ -239,7 +239,7 @@ rollback)
 close | status)
     [ $# -le 1 ] || [ "$2" = --json ] || [ "$2" = --metrics ] || usage
     need_running
-    [ "$command" = status ] && [ $# -eq 1 ] && [ -t 1 ] || exec "$server" "$@"
+    if [ "$*" != status ] || [ ! -t 1 ]; then exec "$server" "$@"; fi
     text=$("$server" status) || exit
     printf '%s\n' "$text" | paint
     ;;
