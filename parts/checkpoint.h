@@ -1,6 +1,8 @@
 /* checkpoint: keeps the state in a file, for the next start
  *
  * needs: store
+ * status: checkpoint.saved: how often the state was saved
+ * status: checkpoint.failed: how often it could not be saved
  *
  * The state is saved each checkpoint.every seconds, after on_close, and so over
  * ./svr.sh restart too; a start finds it before on_start. Without further ado

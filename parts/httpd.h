@@ -3,6 +3,7 @@
  * needs: listen
  * libs: -lmicrohttpd
  * packages: libmicrohttpd-dev
+ * status: httpd.clients: connections
  *
  * libmicrohttpd speaks; connections live over reloads. What is no good HTTP is
  * answered with 400 and its connection closed: no Host or several, several

@@ -1,6 +1,7 @@
 /* lines: clients that say a line and get an answer, over reloads
  *
  * needs: stream
+ * status: lines.clients: clients
  *
  * Lines may come in pieces and many at once; who does not read its answers is
  * not read from. At the close no more clients come, and those who have asked

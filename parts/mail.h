@@ -1,6 +1,9 @@
 /* mail: mails the lines of a log level, bounded, each a line of one mail
  *
  * needs: child mime
+ * status: mail.sent: mails sent
+ * status: mail.failed: mails that could not be sent
+ * status: mail.left_out: lines for which a mail had no room
  *
  * What comes within log.email.every seconds is one mail, and there are at most
  * log.email.per_hour of them; what a mail has no room for is counted in it. It

@@ -1,5 +1,8 @@
 /* map: keys and values of any bytes in memory, with expiry, over reloads
  *
+ * status: map.pairs: pairs, in all maps
+ * status: map.expiring: pairs that will expire
+ *
  * One timer of the server's serves all pairs that expire, while there are some.
  * Keep the map's pointer in the state. Loop thread. */
 #ifndef MAP_H

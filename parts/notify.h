@@ -1,4 +1,7 @@
-/* notify: reports the server's state to systemd (NOTIFY_SOCKET) */
+/* notify: reports the server's state to systemd (NOTIFY_SOCKET)
+ *
+ * status: notify.messages: messages sent to systemd
+ */
 #ifndef NOTIFY_H
 #define NOTIFY_H
 

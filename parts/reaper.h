@@ -1,3 +1,5 @@
 /* reaper: as a container's first process, reaps orphaned children
  *
- * No function for hooks. `reaper.reaped` in the status counts them. */
+ * status: reaper.reaped: orphaned children reaped
+ *
+ * No function for hooks. */

@@ -1,6 +1,8 @@
 /* standby-etcd: a master among servers on several machines, chosen by etcd
  *
  * needs: etcd restart
+ * status: role: master = this one works; slave = it waits
+ * status: standby-etcd.token: the fencing token; 0 = a slave
  *
  * Without standby_etcd.endpoints it does nothing.
  * Servers with the same standby_etcd.key are one group. Who has the key in etcd

@@ -1,5 +1,7 @@
 /* standby: a second server waits, ready, and takes over when the first one ends
  *
+ * status: role: master = this one works; slave = it waits
+ *
  * Two servers in two folders name one file, standby.lock. Who has its lock is
  * the master. The other one, the slave, has read its code and configuration,
  * answers svr.sh (its state is "standby", its role "slave"; reload and close

@@ -1,6 +1,12 @@
 /* stream: buffered connections for any protocol, in and out, over reloads
  *
  * needs: connect listen
+ * status: stream.clients: clients
+ * status: stream.accepted: clients that came, since the start
+ * status: stream.refused: clients that came beyond `most` and were sent away
+ * status: stream.messages: messages handled
+ * status: stream.received: bytes received
+ * status: stream.sent: bytes sent
  *
  * Bytes may come in pieces or many messages at once; answers may have any size.
  * A client that does not read its answers is not read from. At the close no

@@ -1,6 +1,11 @@
 /* task: work with a limit of time and retries, in a process of its own
  *
  * needs: child
+ * status: task.running: tasks that run
+ * status: task.waiting: tasks that wait to run, or for their next try
+ * status: task.done: tasks that ended well
+ * status: task.failed: tasks of which the last try failed
+ * status: task.retried: tries after the first
  *
  * Also a deadline on something awaited, without a process. */
 #ifndef TASK_H

@@ -3,6 +3,9 @@
  * needs: stream
  * libs: -lssl -lcrypto
  * packages: libssl-dev
+ * status: tls.expires: end of the certificate, in seconds since 1970; 0 = none
+ * status: tls.handshakes: handshakes that succeeded
+ * status: tls.failed: handshakes that failed
  *
  * With tls.certificate all listening sockets of these parts speak TLS, except
  * unix sockets and those of a struct svr_protocol with `plain`. Connections out

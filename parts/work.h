@@ -1,5 +1,10 @@
 /* work: blocking calls on a few threads; the loop continues
  *
+ * status: work.running: calls that run
+ * status: work.waiting: calls that wait for a thread
+ * status: work.done: calls that ended well
+ * status: work.failed: calls that failed
+ *
  * A database, a name to resolve, a slow disk. What runs cannot be ended: where
  * a call may hang, the part `task` has a process of its own and a limit. */
 #ifndef WORK_H
