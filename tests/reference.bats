@@ -82,7 +82,8 @@ walk(json.load(sys.stdin), [])'
 import re
 usual = next(line for line in open('svr_conf') if line.startswith('log.console.format')).split('"')[1]
 def plain(text):
-    text = text.strip('"').replace('NAME', 'name').replace(' and the usual format', usual).replace('the usual format', usual)
+    text = text.strip('"').replace('NAME', 'name')
+    text = text.replace(' and the usual format', usual).replace('the usual format', usual)
     return float(text) if re.fullmatch(r'[\d.]+', text) else text
 in_conf, in_reference = (dict(line.rstrip('\n').split('\t') for line in open(name))
                          for name in ('in_conf', 'in_reference'))
