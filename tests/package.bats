@@ -172,7 +172,7 @@ page_block() {
         "$TINY_NEW" -q myproj
         cd myproj
         mkdir -p debian/source
-        for file in control changelog source/format rules myproj.postinst myproj.conffiles; do
+        for file in control changelog source/format rules myproj.postinst myproj.postrm myproj.conffiles; do
             page_block "\`debian/$file\`" >debian/$file
             [ -s debian/$file ]
         done
@@ -182,16 +182,39 @@ page_block() {
         sh -eu commands >build.log 2>&1 || { tail -n 40 build.log; return 1; }
     done
     cmp "$BATS_TEST_TMPDIR"/one/package/*.deb "$BATS_TEST_TMPDIR"/two/folders/package/*.deb
-    cd "$BATS_TEST_TMPDIR/one/package"
-    dpkg-deb -x ./*.deb root
-    dpkg-deb -e ./*.deb control
-    grep -qx /opt/myproj/svr_conf control/conffiles
-    grep -q 'adduser .* myproj' control/postinst
-    grep -q 'deb-systemd-helper.*myproj.service' control/postinst
-    grep -qx 'ExecStart=/opt/myproj/svr.sh run' root/lib/systemd/system/myproj.service
-    sed -i 's/^log.syslog = true/log.syslog = false/' root/opt/myproj/svr_conf
-    bounded root/opt/myproj/svr.sh start
-    started+=("$(cat root/opt/myproj/run/myproj.pid)")
-    bounded root/opt/myproj/svr.sh status
-    bounded root/opt/myproj/svr.sh close
+    dpkg-deb -x "$BATS_TEST_TMPDIR"/one/package/*.deb "$BATS_TEST_TMPDIR/root"
+    cd "$BATS_TEST_TMPDIR/root"
+    grep -qx 'ExecStart=/opt/myproj/svr.sh run' lib/systemd/system/myproj.service
+    sed -i 's/^log.syslog = true/log.syslog = false/' opt/myproj/svr_conf
+    bounded opt/myproj/svr.sh start
+    started+=("$(cat opt/myproj/run/myproj.pid)")
+    bounded opt/myproj/svr.sh close
+    [ "$(id -u)" -eq 0 ] || return 0
+    install_package "$BATS_TEST_TMPDIR"/one/package/*.deb
+}
+
+# install_package FILE: installs the package, lets its server live as its user,
+# and purges it, in a copy of this machine that ends with the namespace.
+install_package() {
+    mkdir "$BATS_TEST_TMPDIR/machine"
+    cat >"$BATS_TEST_TMPDIR/inside" <<'END'
+dpkg -i /tmp/package.deb
+test "$(cd /opt/myproj && stat -c %U run log . svr_conf | tr '\n' ' ')" = 'myproj myproj root root '
+timeout 60 setpriv --reuid=myproj --regid=myproj --init-groups /opt/myproj/svr.sh start
+timeout 60 /opt/myproj/svr.sh close
+dpkg --purge myproj
+test ! -e /opt/myproj
+echo purged
+END
+    unshare -m sh -eu -c '
+        mount -t tmpfs tmpfs "$1" && cd "$1"
+        mkdir upper work root
+        mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root || { echo no overlay; exit 0; }
+        mount --rbind /proc root/proc
+        mount --rbind /dev root/dev
+        cp "$2" root/tmp/package.deb
+        cp "$3" root/tmp/inside
+        exec chroot root sh -eu /tmp/inside' - "$BATS_TEST_TMPDIR/machine" "$1" "$BATS_TEST_TMPDIR/inside" \
+        >install.log 2>&1 || { cat install.log; return 1; }
+    grep -qx 'purged\|no overlay' install.log || { cat install.log; return 1; }
 }
