@@ -23,7 +23,8 @@ make_copy() (
     export TZ=$2
     tar cf - -C "$TINY_SRC" --anchored --exclude=./build --exclude=./.git --exclude=./Makefile \
         --exclude=./config.status --exclude='./tiny-*' --exclude='*.o' --exclude='*.log' --exclude='*.trs' . |
-        tar xf - -C source
+        tar xf - -C source --no-same-permissions
+    chmod -R u+w source
     {
         (cd build && ../source/configure --prefix="$PWD/../prefix" && make && make dist)
         tar xf build/tiny-*.tar.xz
