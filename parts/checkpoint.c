@@ -234,9 +234,9 @@ checkpoint_event(enum part_event event, const struct conf *conf,
 static void
 checkpoint_figures(struct figures *figures) {
     figure_number(figures, "saved", FIGURE_COUNTER, (double)saved,
-                  "Checkpoints saved.");
+                  "How often the state was saved.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failed,
-                  "Checkpoints that could not be saved.");
+                  "How often it could not be saved.");
 }
 
 static const struct svr_key keys[] = {

@@ -575,7 +575,7 @@ httpd_event(enum part_event event, const struct conf *conf, const char *text) {
 static void
 httpd_figures(struct figures *figures) {
     figure_number(figures, "clients", FIGURE_GAUGE, (double)count,
-                  "Connections that are open.");
+                  "Connections.");
 }
 
 const struct part part_httpd = {

@@ -98,8 +98,7 @@ lines_event(enum part_event event, const struct conf *conf, const char *text) {
 
 static void
 lines_figures(struct figures *figures) {
-    figure_number(figures, "clients", FIGURE_GAUGE, (double)count,
-                  "Connections that are open.");
+    figure_number(figures, "clients", FIGURE_GAUGE, (double)count, "Clients.");
 }
 
 const struct part part_lines = {

@@ -213,7 +213,7 @@ mail_figures(struct figures *figures) {
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failed,
                   "Mails that could not be sent.");
     figure_number(figures, "left_out", FIGURE_COUNTER, (double)left_out,
-                  "Lines left out of mails.");
+                  "Lines for which a mail had no room.");
 }
 
 static const struct svr_key keys[] = {

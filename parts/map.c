@@ -261,9 +261,9 @@ map_figures(struct figures *figures) {
         expiring += map->expiring;
     }
     figure_number(figures, "pairs", FIGURE_GAUGE, (double)pairs,
-                  "Keys with a value.");
+                  "Pairs, in all maps.");
     figure_number(figures, "expiring", FIGURE_GAUGE, (double)expiring,
-                  "Keys that expire.");
+                  "Pairs that will expire.");
 }
 
 const struct part part_map = {.name = "map", .figures = map_figures};

@@ -95,7 +95,7 @@ notify_event(enum part_event event, const struct conf *conf, const char *what) {
 static void
 notify_figures(struct figures *figures) {
     figure_number(figures, "messages", FIGURE_COUNTER, (double)messages,
-                  "Messages sent to the service manager.");
+                  "Messages sent to systemd.");
 }
 
 static const struct svr_key keys[] = {

@@ -71,7 +71,7 @@ reaper_event(enum part_event event, const struct conf *conf, const char *text) {
 static void
 reaper_figures(struct figures *figures) {
     figure_number(figures, "reaped", FIGURE_COUNTER, (double)reaped,
-                  "Orphans reaped.");
+                  "Orphaned children reaped.");
 }
 
 const struct part part_reaper = {

@@ -217,9 +217,9 @@ standby_etcd_figures(struct figures *figures) {
     if (!on)
         return;
     figure_word(figures, "role", number ? "master" : "slave",
-                "Whether this server is active.");
+                "Master: this one works; slave: it waits.");
     figure_number(figures, "token", FIGURE_GAUGE, (double)number,
-                  "The fencing token: the revision of the key in etcd.");
+                  "The fencing token; 0 = a slave.");
 }
 
 static const struct svr_key keys[] = {

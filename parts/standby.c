@@ -76,7 +76,7 @@ standby_event(enum part_event event, const struct conf *conf,
 static void
 standby_figures(struct figures *figures) {
     figure_word(figures, "role", master ? "master" : "slave",
-                "Whether this server is active.");
+                "Master: this one works; slave: it waits.");
 }
 
 static const struct svr_key keys[] = {

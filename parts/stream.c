@@ -935,11 +935,11 @@ stream_event(enum part_event event, const struct conf *conf, const char *text) {
 static void
 stream_figures(struct figures *figures) {
     figure_number(figures, "clients", FIGURE_GAUGE, (double)clients,
-                  "Connections that are open.");
+                  "Clients.");
     figure_number(figures, "accepted", FIGURE_COUNTER, (double)totals.accepted,
-                  "Connections accepted.");
+                  "Clients that came, since the start.");
     figure_number(figures, "refused", FIGURE_COUNTER, (double)totals.refused,
-                  "Connections refused by a limit.");
+                  "Clients that came beyond most and were sent away.");
     figure_number(figures, "messages", FIGURE_COUNTER, (double)totals.messages,
                   "Messages handled.");
     figure_number(figures, "received", FIGURE_COUNTER, (double)totals.received,

@@ -218,13 +218,13 @@ task_figures(struct figures *figures) {
         all++;
     figure_number(figures, "running", FIGURE_GAUGE, running, "Tasks that run.");
     figure_number(figures, "waiting", FIGURE_GAUGE, all - running,
-                  "Tasks that wait.");
+                  "Tasks that wait to run, or for their next try.");
     figure_number(figures, "done", FIGURE_COUNTER, (double)done,
-                  "Tasks that succeeded.");
+                  "Tasks that ended well.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failed,
-                  "Tasks that failed.");
+                  "Tasks of which the last try failed.");
     figure_number(figures, "retried", FIGURE_COUNTER, (double)retried,
-                  "Tasks tried again.");
+                  "Tries after the first.");
 }
 
 static const struct svr_key keys[] = {

@@ -330,7 +330,7 @@ tls_event(enum part_event event, const struct conf *conf, const char *text) {
 static void
 tls_figures(struct figures *figures) {
     figure_number(figures, "expires", FIGURE_GAUGE, (double)expiry(),
-                  "When the certificate expires, in seconds since 1970.");
+                  "End of the certificate, in seconds since 1970; 0 = none.");
     figure_number(figures, "handshakes", FIGURE_COUNTER, (double)handshakes,
                   "Handshakes that succeeded.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failures,

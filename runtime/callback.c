@@ -16,7 +16,10 @@
 #include "trace.h"
 #include "watchdog.h"
 
-enum { BY_EXCEPT = 254, EXCEPT_FAILED = 255 };
+enum {
+    BY_EXCEPT = 254,    /* exit status: closed by on_except */
+    EXCEPT_FAILED = 255 /* exit status: on_except itself failed */
+};
 #define SECOND INT64_C(1000000000)
 
 static const struct callback_duty *duty;

@@ -10,11 +10,16 @@
 #include "text.h"
 
 static const char *const words[PLACES] = {
-    [LEVEL] = "%(levelname)s",   [NAME] = "%(name)s",
-    [PROCESS] = "%(process)d",   [FILENAME] = "%(filename)s",
-    [LINENO] = "%(lineno)d",     [MESSAGE] = "%(message)s",
-    [ASCTIME] = "%(asctime)s",   [MSECS] = "%(msecs)d",
-    [FUNCTION] = "%(funcName)s", [THREAD] = "%(thread)d",
+    [LEVEL] = "%(levelname)s",   /* DEBUG, INFO, WARN or ERROR */
+    [NAME] = "%(name)s",         /* the server's name, svr.name */
+    [PROCESS] = "%(process)d",   /* the process */
+    [FILENAME] = "%(filename)s", /* the source file of the call */
+    [LINENO] = "%(lineno)d",     /* the line in it */
+    [MESSAGE] = "%(message)s",   /* the message, as one line */
+    [ASCTIME] = "%(asctime)s",   /* local time, with milliseconds */
+    [MSECS] = "%(msecs)d",       /* the milliseconds of the time */
+    [FUNCTION] = "%(funcName)s", /* the function of the call */
+    [THREAD] = "%(thread)d",     /* the thread */
 };
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"

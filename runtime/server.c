@@ -22,7 +22,13 @@
 #include "status.h"
 #include "watchdog.h"
 
-enum { OPEN = -1, RESTART = -2, LAST_CODE = 125, FORCED = 252, HUNG = 253 };
+enum {
+    OPEN = -1,
+    RESTART = -2,
+    LAST_CODE = 125, /* exit status 0 to 125: the code given to svr_close */
+    FORCED = 252,    /* exit status: forced after svr.close.force_close_delay */
+    HUNG = 253       /* exit status: it hung, and the watchdog ended it */
+};
 #define MILLI    INT64_C(1000000)
 #define PID_FILE "run/" SVR_PROJECT ".pid"
 

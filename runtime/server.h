@@ -22,6 +22,10 @@ void server_restart(void);
  * clients that wait for the end. Returns the exit status. */
 int server_leave(int status);
 
-enum { SERVER_FAILED = 1, SERVER_BAD_CONF = 78 };
+enum {
+    SERVER_FAILED = 1,   /* exit status: the start failed, or the last
+                            checkpoint could not be written */
+    SERVER_BAD_CONF = 78 /* exit status: svr_conf has a mistake */
+};
 
 #endif

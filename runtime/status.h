@@ -1,4 +1,40 @@
-/* status: what the server knows about itself, for any thread at any time. */
+/* status: what the server knows about itself, for any thread at any time.
+ *
+ * The members of the JSON object; null = there is none yet. What runs on the
+ * loop thread is the last known state while the loop is stuck.
+ *
+ * status: name: the server's name, svr.name
+ * status: version: the version of Tiny that the runtime is of
+ * status: pid: the process
+ * status: state: starting, running, closing, hung or standby
+ * status: start_time: when this program started
+ * status: generation: number of the code in force; 1 = that of the start
+ * status: build_id: checksum of the handler.so in force
+ * status: last_reload.time: when the last reload had its verdict
+ * status: last_reload.verdict: that verdict, one line
+ * status: reloads_applied: reloads that were applied
+ * status: reloads_rejected: reloads that were rejected
+ * status: pending_restart: changed keys that wait for a restart, "a, b"
+ * status: last_summary: text of the last summary
+ * status: last_summary_time: when it was logged
+ * status: last_error: the last failure of a hook or callback, or the last hang
+ * status: last_error_time: when that was
+ * status: log.lines: lines written, all sinks together
+ * status: log.lost: lines lost, all sinks together
+ * status: log.SINK.lines: lines written to console, syslog, file_log or email
+ * status: log.SINK.lost: lines lost there
+ * status: turns: turns of the loop
+ * status: busy_seconds: how long the loop worked since the start; it waited the
+ *     rest of the time
+ * status: longest_call: the hook or callback whose call took the longest
+ * status: longest_call_seconds: how long that call took
+ * status: doing: the hook or callback that the loop is in
+ * status: rss_kb: resident memory in kB
+ * status: timers.name: the key of a timer; the 100 that are due first
+ * status: timers.next: when it is due, in seconds since 1970
+ * status: timers_total: how many timers there are
+ * status: stale: true: the loop does not answer, the figures are the last ones
+ */
 #ifndef STATUS_H
 #define STATUS_H
 

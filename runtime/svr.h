@@ -32,7 +32,7 @@ enum svr_level { SVR_DEBUG, SVR_INFO, SVR_WARN, SVR_ERR };
 #define svr_warn(...)  SVR_LOG(SVR_WARN, __VA_ARGS__)
 #define svr_err(...)   SVR_LOG(SVR_ERR, __VA_ARGS__)
 
-/* __extension__: -Wpedantic does not know %m. */
+/* Internal: __extension__, since -Wpedantic does not know %m. */
 #define SVR_LOG(level, ...)                                                    \
     (__extension__(                                                            \
         (level) >= __atomic_load_n(&svr_log_lowest, __ATOMIC_RELAXED)          \
@@ -94,10 +94,11 @@ struct svr_callback {
         }                                                                      \
     }
 #define SVR_CALL(function) function
-#define SVR_ROW(function)  {#function, function},
-/* A macro that calls itself for each argument up to the `()()()` at the end:
- * SVR_MORE finds the end there, as `()` completes a call of SVR_STOP; SVR_MANY
- * has the compiler look again as often as there are arguments. */
+
+/* Internal: a macro that calls itself for each argument up to the `()()()` at
+ * the end: SVR_MORE finds the end there, as `()` completes a call of SVR_STOP;
+ * SVR_MANY has the compiler look again as often as there are arguments. */
+#define SVR_ROW(function) {#function, function},
 #define SVR_EACH(x, next, ...)                                                 \
     SVR_ROW(x) SVR_MORE(next, SVR_AGAIN)(next, __VA_ARGS__)
 #define SVR_AGAIN(x, next, ...)                                                \
@@ -132,10 +133,11 @@ int svr_post(svr_call *call, void *arg);
  *                               the zone, and the clock when it is set
  *   {.daily = "02:30"}          once per calendar date, at its first instant
  *                               that is not before 02:30 local time
- *   {.next = my_next}           my_next(arg), a callback of the table, is
- * called at the start and after each tick, and returns the milliseconds until
- * the next one; a failure ends the timer
- */
+ *   {.next = my_next}           when my_next(arg) says
+ *
+ * my_next is a callback of the table. It is called at the start and after each
+ * tick, and returns the milliseconds until the next one; a failure ends the
+ * timer. */
 struct svr_when {
     double every;
     int64_t runs;

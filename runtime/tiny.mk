@@ -6,6 +6,7 @@
 #   make check    your tests; exit 77 without bats
 #   make install prefix=/opt/NAME user=NAME    the folder without sources, ready
 #                 to run; the user of the systemd unit owns run/ and log/ there
+#   make dist     NAME-VERSION.tar.xz: the sources, all that .gitignore does not name
 #   make clean
 #
 # make prints one short line a file; V=1 prints the whole commands.
@@ -64,7 +65,7 @@ SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 QUIET = $(if $(V),,@$(if $(SILENT),,printf '  %-4s %s\n' $(1) '$(2)';))
 AT = $(if $(V),,@)
 
-.PHONY: all unlocked debug release check install clean compiler
+.PHONY: all unlocked debug release check install dist clean compiler
 
 # One make at a time: two would take each other's files for their own.
 ifdef TINY_LOCKED
@@ -187,6 +188,23 @@ install: export TARGET := $(DESTDIR)$(prefix)
 install: export RUN_AS := $(user)
 install: all
 	@sh runtime/install.sh $(DATA)
+
+# The same sources are the same bytes: the date is that of the last commit.
+VERSION ?= 0.1
+DIST = $(NAME)-$(VERSION)
+DIST_GIT = GIT_INDEX_FILE=build/dist/index git --git-dir=build/dist --work-tree=.
+dist: all
+	@rm -rf build/dist
+	@git init -q --bare build/dist
+	@$(DIST_GIT) ls-files -zo --exclude-per-directory=.gitignore \
+		-x '/$(NAME)-*.tar.xz' > build/dist/files
+	@date=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct -- . 2>/dev/null)}; \
+	tar --format=gnu --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w \
+		--mtime=@$${date:-$$(stat -c %Y Makefile)} --hard-dereference \
+		--transform='flags=rSH;s,^,$(DIST)/,' --null -T build/dist/files \
+		-cf build/dist/tar
+	@xz -c build/dist/tar > $(DIST).tar.xz
+	@echo $(DIST).tar.xz
 
 clean:
 	rm -rf build
