@@ -76,7 +76,7 @@ promote(void *unused) {
 /* Makes a pair of what is live. svr_conf may have changed since it was read. */
 static unsigned
 keep_live(const struct conf *conf) {
-    char copy[48], names[FAILURE_SIZE];
+    char copy[48], names[CONF_NAMES];
     struct kept_files files;
     snprintf(copy, sizeof copy, "run/handler.%u.so", handler_live()->copy);
     unsigned pair = kept_add(copy, source_built.conf);

@@ -552,7 +552,7 @@ conf_changed(const struct conf_entry *entry, const struct conf *old) {
 
 int
 conf_changes(const struct conf *conf, const struct conf *old, bool restart,
-             char names[FAILURE_SIZE]) {
+             char names[CONF_NAMES]) {
     int changed = 0;
     size_t used = 0;
     *names = '\0';
@@ -562,9 +562,12 @@ conf_changes(const struct conf *conf, const struct conf *old, bool restart,
         if (!conf_changed(entry, old) || (restart && !entry->row->restart))
             continue;
         name_change(entry, find_entry(old, entry->key), name, sizeof name);
-        if (used + strlen(name) + 3 < FAILURE_SIZE / 2)
-            used += (size_t)snprintf(names + used, FAILURE_SIZE - used, "%s%s",
+        bool room = used + strlen(name) + sizeof ", , ..." < CONF_NAMES;
+        if (room)
+            used += (size_t)snprintf(names + used, CONF_NAMES - used, "%s%s",
                                      changed ? ", " : "", name);
+        else if (names[used - 1] != '.')
+            used += (size_t)snprintf(names + used, CONF_NAMES - used, ", ...");
         changed++;
     }
     return changed;

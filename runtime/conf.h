@@ -69,9 +69,10 @@ bool conf_changed(const struct conf_entry *entry, const struct conf *old);
 
 /* conf_changes counts the keys that changed, all or only those that need a
  * restart, and writes their names as "a, b", with the types if those changed.
- */
+ * What has no room is "...". */
+enum { CONF_NAMES = 700 };
 int conf_changes(const struct conf *conf, const struct conf *old, bool restart,
-                 char names[FAILURE_SIZE]);
+                 char names[CONF_NAMES]);
 
 /* conf_range reads a number's range from the comment beside its key, if it is
  * only a range: `# 1 to 100` or `# 0.1s to 2h`. */

@@ -111,7 +111,7 @@ reload_reject(void) {
 static void
 describe_success(const struct conf *former) {
     const struct handler *code = &reload.candidate;
-    char names[FAILURE_SIZE], pending[FAILURE_SIZE];
+    char names[CONF_NAMES], pending[CONF_NAMES];
     int pause = (int)((loop_now() - reload.begin + 5000) / 10000);
     int changed = conf_changes(now.conf, former, false, names);
     int waits = conf_changes(now.conf, first, true, pending);

@@ -43,6 +43,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "conf.h"
+
 /* status_note records the last event of a kind, with its time. */
 enum status_event {
     STATUS_RELOAD,
@@ -82,7 +84,7 @@ struct status {
     time_t start_time;
     unsigned generation, applied, rejected;
     int verdict; /* of the last reload: 0 = applied, 1 = rejected */
-    char build_id[24], pending[256];
+    char build_id[24], pending[CONF_NAMES];
     struct {
         time_t time;
         char text[STATUS_TEXT];

@@ -222,3 +222,19 @@ END
     [ "$status" -eq 1 ]
     [[ $output == *"start failed: "*"/proc"* ]]
 }
+
+@test "a verdict names the changed keys, as many as a line has room for, and says when there are more" {
+    for ((i = 0; i < 60; i++)); do echo "my.long_key_of_the_user_number_$i = 1"; done >>svr_conf
+    hooks <<<'SVR_HANDLER(.on_start = NULL);'
+    build
+    run_server
+    wait_until 5 bounded ./svr.sh status
+    sed -i '/^my.long_key_of_the_user_number_[0-9] =/s/1$/2/' svr_conf
+    run bounded ./svr.sh reload
+    [[ $output == *'10 keys changed (my.long_key_of_the_user_number_0, '*'number_9), pause '* ]]
+    [[ $output != *...* ]]
+    sed -i 's/^\(my.long_key.*\) = .*/\1 = 3/' svr_conf
+    run bounded ./svr.sh reload
+    [[ $output == *'60 keys changed (my.long_key_of_the_user_number_0, '*'number_15, '*', ...), pause '* ]]
+    bounded ./svr.sh close
+}
