@@ -269,6 +269,11 @@ name_in(const struct handler *handler, svr_call *call) {
 }
 
 const char *
+handler_live_name(svr_call *call) {
+    return name_in(live, call);
+}
+
+const char *
 handler_name(svr_call *call) {
     pthread_mutex_lock(&kept_lock);
     const char *name = name_in(live, call);
