@@ -64,8 +64,10 @@ add_timers(long count) {
  * beginning. */
 static void
 add_pairs(long count) {
-    static char keys[21000][48];
     const long others = 20000, more = 1000;
+    char(*keys)[48] = calloc((size_t)(others + more), sizeof *keys);
+    if (!keys)
+        return;
     for (long i = 0; i < others + more; i++)
         snprintf(keys[i], sizeof *keys, "session of the customer: %ld", i);
     for (long i = 0; i < others; i++)
@@ -76,6 +78,7 @@ add_pairs(long count) {
                       (struct svr_when){.every = 60 + i * 7919 % 3600});
         svr_remove_timer(keys[others + i % more]);
     }
+    free(keys);
 }
 
 static int

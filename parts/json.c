@@ -6,30 +6,34 @@
 #include "part.h"
 #include "text.h"
 
-/* The members; the message is last, since it may be cut. */
+/* The members before the message, which is last, since it may be cut. */
 static const struct {
     const char *name;
     enum place place;
     bool number;
 } members[] = {
-    {"time", ASCTIME, false},    {"level", LEVEL, false},
-    {"name", NAME, false},       {"process", PROCESS, true},
-    {"thread", THREAD, true},    {"file", FILENAME, false},
-    {"line", LINENO, true},      {"function", FUNCTION, false},
-    {"message", MESSAGE, false},
+    {"time", ASCTIME, false}, {"level", LEVEL, false},
+    {"name", NAME, false},    {"process", PROCESS, true},
+    {"thread", THREAD, true}, {"file", FILENAME, false},
+    {"line", LINENO, true},   {"function", FUNCTION, false},
 };
 
 static size_t
-json_line(const struct event *event, char line[LINE_SIZE]) {
+json_line(const struct event *event, char *line) {
+    char value[LINE_ROOM];
     size_t used = 0, count = sizeof members / sizeof *members;
     for (size_t i = 0; i < count; i++) {
-        const char *value = event->values[members[i].place];
-        size_t room = i == count - 1 ? LINE_SIZE - 4 : LINE_SIZE / 2;
+        size_t length =
+            format_value(event, members[i].place, value, LINE_SIZE - 1);
+        value[length] = '\0';
         used += (size_t)sprintf(line + used, "%s\"%s\": ", i ? ", " : "{",
                                 members[i].name);
-        used += members[i].number ? (size_t)sprintf(line + used, "%s", value)
-                                  : text_json(line + used, room - used, value);
+        used += members[i].number
+                    ? (size_t)sprintf(line + used, "%s", value)
+                    : text_json(line + used, LINE_SIZE / 2 - used, value);
     }
+    used += (size_t)sprintf(line + used, ", \"message\": ");
+    used += text_json(line + used, LINE_SIZE - 4 - used, event->message);
     memcpy(line + used, "}\n", 3);
     return used + 2;
 }

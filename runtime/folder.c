@@ -60,8 +60,9 @@ first_name(struct walk *walk) {
     return path + length + strspn(path + length, "/");
 }
 
-/* Puts a link's text before what is left of the path. */
-static int
+/* Puts a link's text before what is left of the path. Not inlined: few paths
+ * have links, and each walk's frame would have room for them. */
+__attribute__((noinline)) static int
 follow_link(struct walk *walk, int link, uid_t owner, const char *rest) {
     char text[PATH_MAX], path[2 * PATH_MAX];
     if (owner != 0 && owner != geteuid())

@@ -193,7 +193,8 @@ static void
 unload(struct setup *setup) {
     log_close(setup->log);
     free(setup->values);
-    conf_free(setup->conf);
+    if (setup->conf != first)
+        conf_free(setup->conf);
 }
 
 /* Puts a setup in force and takes the former one. */
@@ -327,14 +328,12 @@ load_first(void) {
     clear_run();
     *candidate = (struct handler){
         .generation = 1, .source = part_source(), .copy = ++copies};
-    first = part_conf(folder, candidate->source->conf, NULL);
-    if (!first)
-        return RELOAD_BAD_CONF;
     if (handler_copy(folder, candidate, reload.copy) < 0)
         return RELOAD_FAILED;
     if (load(&setup) < 0)
         return candidate->code ? RELOAD_BAD_CONF : RELOAD_FAILED;
     handler_use(candidate);
+    first = setup.conf;
     swap(&setup);
     status_generation(1, candidate->build_id, "");
     return 0;

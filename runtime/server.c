@@ -366,9 +366,9 @@ server_start(int dir) {
         svr_fail("event loop: %s", strerror(errno));
         return SERVER_FAILED;
     }
+    status_state("starting");
     if (control_open(dir, &control_duty) < 0)
         return SERVER_FAILED;
-    status_state("starting");
     reload_log_conf();
     waits_for = part_send(PART_START, reload_conf(), NULL);
     if (waits_for <= 0)

@@ -14,7 +14,7 @@
 #include "status.h"
 
 struct status_loop status_loop;
-static struct status now = {.state = "starting"};
+static struct status now;
 static int verdict;   /* of the last reload */
 static char *members; /* what the loop and the parts add to the JSON */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

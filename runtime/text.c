@@ -2,10 +2,9 @@
 #define _GNU_SOURCE
 #include "text.h"
 
-#include <errno.h>
 #include <locale.h>
-#include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,17 +53,47 @@ put_character(char to[8], const char *text, int *taken) {
     return (size_t)length;
 }
 
+/* Copies eight bytes if none of them needs an escape: none is 0x80 or more,
+ * below ' ', or 0x7f. */
+static bool
+put_word(char *to, const char *text) {
+    const uint64_t ones = 0x0101010101010101, high_bits = 0x80 * ones;
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    memcpy(to, text, sizeof word);
+    return ((word | (word - ' ' * ones) | (word + ones)) & high_bits) == 0;
+}
+
+/* Copies the beginning of a text that needs no escape, by words; the last word
+ * may begin in the one before. Returns the number of bytes. */
+static size_t
+put_plain(char *to, const char *text, size_t length) {
+    const size_t word = sizeof(uint64_t);
+    size_t i = 0;
+    while (i + word <= length && put_word(to + i, text + i))
+        i += word;
+    if (i > 0 && i + word > length &&
+        put_word(to + length - word, text + length - word))
+        return length;
+    for (; i < length && text[i] >= ' ' && text[i] < 0x7f; i++)
+        to[i] = text[i];
+    return i;
+}
+
 size_t
 text_line(char *line, size_t size, const char *text) {
+    const char *stop = text + strlen(text);
     char *to = line, *end = line + size - 1;
     for (;;) {
         char character[8];
         int taken;
-        while (to < end && *text >= ' ' && *text < 0x7f)
-            *to++ = *text++;
+        size_t left = (size_t)(stop - text), room = (size_t)(end - to);
+        size_t length = put_plain(to, text, left < room ? left : room);
+        to += length;
+        text += length;
         if (!*text)
             break;
-        size_t length = put_character(character, text, &taken);
+        length = put_character(character, text, &taken);
         if (length > (size_t)(end - to))
             break;
         memcpy(to, character, length);
@@ -109,25 +138,25 @@ text_json(char *to, size_t room, const char *text) {
 
 void
 text_json_print(FILE *out, const char *text) {
-    char quoted[8192];
-    fwrite(quoted, 1, text_json(quoted, sizeof quoted, text), out);
+    const unsigned char *s = (const unsigned char *)text;
+    char character[8];
+    int taken;
+    fputc('"', out);
+    for (; *s; s += taken)
+        fwrite(character, 1, escape_json(s, character, &taken), out);
+    fputc('"', out);
 }
 
 static locale_t c_words;
 
-static void
+__attribute__((constructor)) static void
 make_words(void) {
     c_words = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
 void
 text_format(char *text, size_t size, const char *format, va_list args) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    int saved = errno;
-    pthread_once(&once, make_words);
     locale_t former = uselocale(c_words);
-    errno = saved;
     vsnprintf(text, size, format, args);
     uselocale(former);
-    errno = saved;
 }

@@ -24,8 +24,8 @@ size_t text_line(char *line, size_t size, const char *text);
 /* text_json writes `text` as a JSON string, in quotes, to `to`, at most `room`
  * bytes (2 or more) and no NUL; what does not fit is left out, never half a
  * character. Control bytes are escaped; what is not UTF-8 becomes U+FFFD.
- * Returns the length. text_json_print writes the same to a stream, at most 8 kB
- * of it. */
+ * Returns the length. text_json_print writes the same to a stream, all of it.
+ */
 size_t text_json(char *to, size_t room, const char *text);
 void text_json_print(FILE *out, const char *text);
 
