@@ -18,6 +18,25 @@ static const struct {
     {"line", LINENO, true},   {"function", FUNCTION, false},
 };
 
+/* Writes a text in quotes, in at most `room` bytes (2 or more); what does not
+ * fit is left out, never half a character. Returns the length. */
+static size_t
+put_json(char *to, size_t room, const char *text) {
+    size_t used = 1, length;
+    char character[8];
+    int taken;
+    *to = '"';
+    for (; *text; text += taken) {
+        length = text_json(text, character, &taken);
+        if (used + length + 1 > room)
+            break;
+        memcpy(to + used, character, length);
+        used += length;
+    }
+    to[used] = '"';
+    return used + 1;
+}
+
 static size_t
 json_line(const struct event *event, char *line) {
     char value[LINE_ROOM];
@@ -30,10 +49,10 @@ json_line(const struct event *event, char *line) {
                                 members[i].name);
         used += members[i].number
                     ? (size_t)sprintf(line + used, "%s", value)
-                    : text_json(line + used, LINE_SIZE / 2 - used, value);
+                    : put_json(line + used, LINE_SIZE / 2 - used, value);
     }
     used += (size_t)sprintf(line + used, ", \"message\": ");
-    used += text_json(line + used, LINE_SIZE - 4 - used, event->message);
+    used += put_json(line + used, LINE_SIZE - 4 - used, event->message);
     memcpy(line + used, "}\n", 3);
     return used + 2;
 }

@@ -55,10 +55,7 @@ lock_file(int fd) {
 /* Reports whether an open file is the one that has the lock's name. */
 static bool
 has_name(int fd, int dir) {
-    struct stat ours, named;
-    return fstat(fd, &ours) == 0 &&
-           fstatat(dir, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+    return folder_names(dir, LOCK_FILE, AT_SYMLINK_NOFOLLOW, fd);
 }
 
 /* Opens and locks the file that has the name now. Returns -1 with errno. */
@@ -71,9 +68,7 @@ open_lock(int dir) {
         if (fd < 0)
             return -1;
         if (lock_file(fd) < 0) {
-            int error = errno;
-            close(fd);
-            errno = error;
+            folder_close(fd);
             return -1;
         }
         if (has_name(fd, dir))

@@ -110,22 +110,17 @@ write_part(const struct log *log, enum svr_level level, const char *line,
  * counted over all sets. */
 static struct {
     const char *key;
-    const char *where; /* the reason's beginning */
     /* Writes one line, never waiting for a reader. Returns 0 or the error. */
     int (*write)(const struct log *log, enum svr_level level, const char *line,
                  size_t length);
-    bool later; /* the row's own thread reports what became of a line */
     _Atomic uint64_t lines, lost;
     _Atomic uint64_t outage; /* lines lost since it began; 0 when there is none,
                                 else one more */
 } rows[SINKS] = {
-    [CONSOLE] = {.key = "log.console", .where = "", .write = write_console},
-    [SYSLOG] = {.key = "log.syslog",
-                .where = "/dev/log: ",
-                .write = write_syslog,
-                .later = true},
-    [FILE_LOG] = {.key = "log.file_log", .where = "", .write = write_file},
-    [PART] = {.where = "", .write = write_part},
+    [CONSOLE] = {.key = "log.console", .write = write_console},
+    [SYSLOG] = {.key = "log.syslog", .write = write_syslog},
+    [FILE_LOG] = {.key = "log.file_log", .write = write_file},
+    [PART] = {.write = write_part},
 };
 
 /* ---- Outages ---------------------------------------------------------- */
@@ -143,7 +138,8 @@ count_lost(int row, int error, unsigned lines) {
     int former = telling;
     rows[row].outage++;
     telling = row;
-    svr_warn("%s: lines are lost: %s%s", rows[row].key, rows[row].where,
+    svr_warn("%s: lines are lost: %s%s", rows[row].key,
+             row == SYSLOG ? "/dev/log: " : "",
              error == ENOBUFS ? "the queue is full" : strerror(error));
     telling = former;
 }
@@ -214,8 +210,7 @@ bound_console(void) {
     struct stat here, there;
     if (fstat(STDERR_FILENO, &here) < 0 || !S_ISREG(here.st_mode) ||
         (double)here.st_size < console_limit ||
-        fstatat(folder, CONSOLE_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
-        here.st_ino != there.st_ino || here.st_dev != there.st_dev)
+        !folder_names(folder, CONSOLE_FILE, AT_SYMLINK_NOFOLLOW, STDERR_FILENO))
         return;
     int fd = log_console(folder);
     if (fd < 0)
@@ -230,16 +225,13 @@ bound_console(void) {
  * opens it again when its name leads elsewhere. */
 static int
 look_after_file(struct log *log, time_t now) {
-    struct stat there, here;
     log->checked = now;
     if (log->conf)
         bound_console();
     if (!log->path)
         return 0;
     int result = part_log_file(log->conf, log->path);
-    bool same = log->file >= 0 && fstat(log->file, &here) == 0 &&
-                fstatat(folder, log->path, &there, 0) == 0 &&
-                there.st_ino == here.st_ino && there.st_dev == here.st_dev;
+    bool same = folder_names(folder, log->path, 0, log->file);
     if (!same && log->file >= 0)
         close(log->file);
     if (!same)
@@ -280,7 +272,7 @@ deliver_event(const struct event *event) {
     for (int i = 0; i < SINKS; i++)
         if (result[i] > 0)
             count_lost(i, result[i], 1);
-        else if (result[i] == 0 && !rows[i].later)
+        else if (result[i] == 0 && i != SYSLOG) /* its thread reports later */
             count_written(i, 1, 0);
 }
 

@@ -298,7 +298,7 @@ static int
 write_pid(void) {
     char text[16];
     size_t length = (size_t)sprintf(text, "%d\n", (int)getpid());
-    return folder_replace(folder, PID_FILE, text, length, 0644) < 0
+    return folder_replace(folder, PID_FILE, text, length, 0644, NULL) < 0
                ? svr_fail(PID_FILE ": %s", strerror(errno))
                : 0;
 }

@@ -252,7 +252,7 @@ publish_form(const char *form) {
     char path[64], *text = status_render(form, true);
     if (text)
         folder_replace(folder, status_file(form, path), text, strlen(text),
-                       0600);
+                       0600, NULL);
     free(text);
 }
 

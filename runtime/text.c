@@ -10,27 +10,22 @@
 
 int
 text_utf8(const char *text) {
-    static const struct {
-        unsigned char first, last, second_from, second_to, length;
-    } rows[] = {
-        {0x00, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2},
-        {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
-        {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *s = (const unsigned char *)text;
-    size_t i = 0, count = sizeof rows / sizeof *rows;
-    while (i < count && (*s < rows[i].first || *s > rows[i].last))
-        i++;
-    if (i == 0)
-        return 1;
-    if (i == count || s[1] < rows[i].second_from || s[1] > rows[i].second_to)
-        return 0;
-    for (int n = 2; n < rows[i].length; n++)
-        if ((s[n] & 0xc0) != 0x80)
+    int length = *s < 0x80       ? 1
+                 : *s >> 5 == 6  ? 2
+                 : *s >> 4 == 14 ? 3
+                 : *s >> 3 == 30 ? 4
+                                 : 0;
+    uint32_t code = length == 1 ? *s : *s & (0x7fu >> length);
+    for (int i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80)
             return 0;
-    return rows[i].length;
+        code = code << 6 | (s[i] & 0x3f);
+    }
+    bool valid = code >= least[length] && code <= 0x10ffff &&
+                 (code < 0xd800 || code > 0xdfff); /* no surrogate */
+    return valid ? length : 0;
 }
 
 /* Writes the character at `text`, or its escape, to `to`; sets how many bytes
@@ -104,46 +99,26 @@ text_line(char *line, size_t size, const char *text) {
     return (size_t)(to - line);
 }
 
-/* Writes the character at `s` as it stands in a string; returns its length
- * there, and how many bytes it took. */
-static size_t
-escape_json(const unsigned char *s, char to[8], int *taken) {
-    int length = text_utf8((const char *)s);
+size_t
+text_json(const char *text, char to[8], int *taken) {
+    unsigned char byte = (unsigned char)*text;
+    int length = text_utf8(text);
     *taken = length ? length : 1;
     if (length == 0)
         return (size_t)snprintf(to, 8, "\\ufffd");
-    if (*s < ' ' || *s == 0x7f || *s == '"' || *s == '\\')
-        return (size_t)snprintf(to, 8, "\\u%04x", *s);
-    memcpy(to, s, (size_t)length);
+    if (byte < ' ' || byte == 0x7f || byte == '"' || byte == '\\')
+        return (size_t)snprintf(to, 8, "\\u%04x", byte);
+    memcpy(to, text, (size_t)length);
     return (size_t)length;
-}
-
-size_t
-text_json(char *to, size_t room, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    size_t used = 0, length;
-    char character[8];
-    int taken;
-    to[used++] = '"';
-    for (; *s; s += taken) {
-        length = escape_json(s, character, &taken);
-        if (used + length + 1 > room)
-            break;
-        memcpy(to + used, character, length);
-        used += length;
-    }
-    to[used++] = '"';
-    return used;
 }
 
 void
 text_json_print(FILE *out, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
     char character[8];
     int taken;
     fputc('"', out);
-    for (; *s; s += taken)
-        fwrite(character, 1, escape_json(s, character, &taken), out);
+    for (; *text; text += taken)
+        fwrite(character, 1, text_json(text, character, &taken), out);
     fputc('"', out);
 }
 

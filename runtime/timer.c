@@ -222,8 +222,10 @@ timers_remove(const char *key, bool own) {
 int
 timers_set(const struct timer *timer, struct timers_now now) {
     uint32_t *link = find_timer(timer->key);
-    struct timer *old = link ? &all->pool[*link] : NULL;
-    if (old && !timer->next && !old->next && !timer->runs && !old->runs &&
+    if (!link)
+        return timers_add(timer, now);
+    struct timer *old = &all->pool[*link];
+    if (!timer->next && !old->next && !timer->runs && !old->runs &&
         old->every == timer->every && old->at == timer->at &&
         old->second == timer->second) {
         old->own = timer->own;
@@ -231,15 +233,8 @@ timers_set(const struct timer *timer, struct timers_now now) {
         old->arg = timer->arg;
         return 0;
     }
-    if (link)
-        take_out(link);
+    take_out(link);
     return timers_add(timer, now);
-}
-
-const struct timer *
-timers_find(const char *key) {
-    uint32_t *link = find_timer(key);
-    return link ? &all->pool[*link] : NULL;
 }
 
 /* ---- Time ------------------------------------------------------------- */

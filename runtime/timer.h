@@ -51,8 +51,6 @@ int timers_add(const struct timer *timer, struct timers_now now);
  * of D, H and M, that is unchanged keeps its phase. Returns 0, or -1 when
  * memory is short. */
 int timers_set(const struct timer *timer, struct timers_now now);
-/* timers_find is the timer with a key, or NULL. */
-const struct timer *timers_find(const char *key);
 /* timers_remove removes a timer of the user's, or with `own` one of the
  * server's or a part's. Returns 0, or -1 if there is none with this key. */
 int timers_remove(const char *key, bool own);
