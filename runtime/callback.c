@@ -54,7 +54,7 @@ is_news(const char *text, int64_t *times) {
 static int
 ask_except(struct svr_error error) {
     int (*on_except)(const struct svr_error *error) =
-        handler_live()->table->on_except;
+        handler_hooks()->on_except;
     if (!on_except)
         return 0;
     watchdog_enter("on_except");

@@ -420,11 +420,6 @@ control_limits(double wait) {
     reload_wait = wait;
 }
 
-double
-control_limit(void) {
-    return reload_wait;
-}
-
 void
 control_arm(double seconds, int status) {
     force_status = status;

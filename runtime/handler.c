@@ -258,6 +258,11 @@ handler_live(void) {
     return live;
 }
 
+const struct svr_handler *
+handler_hooks(void) {
+    return live->table;
+}
+
 void
 svr_pin(void) {
     live->pinned = true;

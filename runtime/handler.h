@@ -43,8 +43,9 @@ void handler_make_room(int dir);
 struct handler *handler_use(const struct handler *handler);
 void handler_back(struct handler *former);
 
-/* handler_live is the generation in use. */
+/* handler_live is the generation in use, handler_hooks its table. */
 struct handler *handler_live(void);
+const struct svr_handler *handler_hooks(void);
 
 /* handler_name is the name of a callback of any generation that is mapped, or
  * NULL; the string is never freed. Any thread. handler_live_name looks only in

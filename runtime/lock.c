@@ -18,6 +18,7 @@
 #define LOCK_FILE "run/lock"
 
 static int held = -1;
+static _Atomic int64_t close_noted, reload_noted;
 
 int
 lock_inherit(const char *word) {
@@ -107,6 +108,8 @@ lock_take(int dir) {
 void
 lock_note(int64_t close_ms, int64_t reload_ms) {
     char text[80];
+    close_noted = close_ms;
+    reload_noted = reload_ms;
     int length = snprintf(text, sizeof text, "%d %jd %jd\n", (int)getpid(),
                           (intmax_t)close_ms, (intmax_t)reload_ms);
     if (pwrite(held, text, (size_t)length, 0) == length)
@@ -125,6 +128,7 @@ lock_restore(int dir) {
     if (dup3(fd, held, O_CLOEXEC) < 0)
         return svr_fail(LOCK_FILE ": %s", strerror(errno));
     close(fd);
+    lock_note(close_noted, reload_noted);
     return 1;
 }
 

@@ -14,7 +14,7 @@ int loop_open(void);
 int64_t loop_now(void);
 
 /* loop_millis is the time from `now` until `until` as poll(2) wants it, rounded
- * up; -1 = for ever. Any thread, as loop_now. */
+ * up; -1 = no limit. Any thread, as loop_now. */
 int loop_millis(int64_t until, int64_t now);
 
 /* loop_wait waits until `until`, an event, or loop_wake. Returns how far the
