@@ -54,7 +54,7 @@ write_parts(FILE *out) {
 /* Writes a checkpoint's bytes. */
 static int
 write_checkpoint(FILE *out) {
-    const struct svr_handler *code = handler_live()->table;
+    const struct svr_handler *code = handler_hooks();
     bool by_callback = handler_index("save") >= 0;
     struct head head = {.server = SVR_PROJECT,
                         .version = code->state_version,
@@ -91,7 +91,7 @@ svr_checkpoint_save(void) {
     saved += good;
     failed += !good;
     if (good)
-        saved_version = handler_live()->table->state_version;
+        saved_version = handler_hooks()->state_version;
     else
         svr_err("checkpoint: not saved: %s", failure_reason());
     return good ? 0 : -1;
@@ -100,7 +100,7 @@ svr_checkpoint_save(void) {
 /* Makes the state of what was saved. */
 static int
 load_state(const struct head *head, const char *bytes, size_t size) {
-    const struct svr_handler *code = handler_live()->table;
+    const struct svr_handler *code = handler_hooks();
     bool by_callback = handler_index("load") >= 0;
     int result = 0;
     if (strcmp(head->server, SVR_PROJECT) != 0)
@@ -200,7 +200,7 @@ tick(void *unused) {
     (void)unused;
     for (uint32_t i = 0; (timer = timers_at(i)); i++)
         trial = trial || strcmp(timer->key, "svr.probation") == 0;
-    if (!trial || saved_version == handler_live()->table->state_version)
+    if (!trial || saved_version == handler_hooks()->state_version)
         svr_checkpoint_save();
     return 0;
 }
@@ -216,7 +216,7 @@ checkpoint_event(enum part_event event, const struct conf *conf,
                  const char *text) {
     if (event == PART_BEGIN) {
         snprintf(path, sizeof path, "%s", conf_text(conf, "checkpoint.file"));
-        saved_version = handler_live()->table->state_version;
+        saved_version = handler_hooks()->state_version;
         return restore();
     }
     if (event == PART_READY)

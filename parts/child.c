@@ -51,7 +51,7 @@ reap_child(struct child *child) {
     close(child->out);
     if (child->process >= 0)
         close(child->process);
-    timers_remove(child->timer.key);
+    timers_remove(child->timer.key, true);
     child->pid = 0;
     return status;
 }

@@ -100,7 +100,8 @@ kept_set(struct kept new) {
                           pair[KEPT_OLDER], pair[KEPT_TRIAL], pair[KEPT_BAD]);
     if (memcmp(&old, &new, sizeof old) == 0)
         return 0;
-    int result = folder_replace(part_folder, INDEX, text, (size_t)length, 0600);
+    int result =
+        folder_replace(part_folder, INDEX, text, (size_t)length, 0600, NULL);
     if (result < 0)
         svr_fail(INDEX ": %s", strerror(errno));
     else
@@ -121,12 +122,8 @@ copy_conf(const char *from, const char *to) {
                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int result =
         in < 0 || out < 0 || sendfile(out, in, NULL, 1 << 20) < 0 ? -1 : 0;
-    int error = errno;
-    if (in >= 0)
-        close(in);
-    if (out >= 0)
-        close(out);
-    errno = error;
+    folder_close(in);
+    folder_close(out);
     return result;
 }
 

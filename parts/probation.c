@@ -83,7 +83,7 @@ keep_live(const struct conf *conf) {
     if (!pair)
         return 0;
     struct conf *kept = part_conf(part_folder, kept_find(pair, &files)->conf,
-                                  handler_live()->table->keys);
+                                  handler_hooks()->keys);
     bool same = kept && conf_changes(kept, conf, false, names) == 0;
     if (kept && !same)
         svr_fail("svr_conf changed again after it was read");

@@ -2,6 +2,7 @@
  * with the names of functions, in the log. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <execinfo.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -17,6 +18,7 @@
 #include "watchdog.h"
 
 enum { STACK_SIZE = 1 << 16, PATIENCE_S = 1, CRASH_LIMIT_S = 3, LOOK_MS = 200 };
+enum { DEPTH = 24 };
 
 /* Sent only to the loop thread; nothing else uses it. */
 #define ASK SIGURG
@@ -25,14 +27,28 @@ static const int crashes[] = {SIGSEGV, SIGBUS,  SIGFPE,
                               SIGILL,  SIGABRT, SIGTRAP};
 static pthread_t loop;
 static pid_t loop_task;
-static void *frames[TRACE_DEPTH];
+static void *frames[DEPTH];
 static int depth;
 static sem_t taken;
 
+/* Notes the calls that led here, the caller first; returns how many, 0 where
+ * the system cannot find out. In a signal's handler too, once it was called
+ * elsewhere, since the first call loads what it needs. Not inlined: it leaves
+ * its own frame out. */
+__attribute__((noinline)) static int
+take_trace(void *calls[DEPTH]) {
+    void *all[DEPTH + 1];
+    int count = backtrace(all, DEPTH + 1) - 1;
+    if (count <= 0) /* it could not load what it needs */
+        return 0;
+    memcpy(calls, all + 1, (size_t)count * sizeof *calls);
+    return count;
+}
+
 void
 svr_backtrace(char *text, size_t size) {
-    void *own[TRACE_DEPTH];
-    trace_text(own, trace_take(own), 1, text, size);
+    void *own[DEPTH];
+    trace_text(own, take_trace(own), 1, text, size);
 }
 
 /* The loop's answer. */
@@ -40,7 +56,7 @@ static void
 answer_for_loop(int signal) {
     int saved = errno;
     (void)signal;
-    depth = trace_take(frames);
+    depth = take_trace(frames);
     sem_post(&taken);
     errno = saved;
 }
@@ -111,8 +127,8 @@ crash(int number) {
     sigaddset(&open, number);
     pthread_sigmask(SIG_UNBLOCK, &open, NULL);
     alarm(CRASH_LIMIT_S);
-    void *own[TRACE_DEPTH];
-    trace_text(own, trace_take(own), 2, text, sizeof text);
+    void *own[DEPTH];
+    trace_text(own, take_trace(own), 2, text, sizeof text);
     watchdog_doing(name);
     svr_err("report: crash: signal %d (%s)%s%s, backtrace: %s", number,
             strsignal(number), *name ? " in " : "", name, text);
@@ -135,7 +151,7 @@ report_event(enum part_event event, const struct conf *conf, const char *text) {
     (void)conf, (void)text;
     if (event == PART_START) {
         static char stack[STACK_SIZE];
-        trace_take(frames); /* the first call loads what it needs */
+        take_trace(frames); /* the first call loads what it needs */
         loop = pthread_self();
         loop_task = gettid();
         sem_init(&taken, 0, 0);

@@ -57,7 +57,7 @@ settle(void) {
     pair[KEPT_GOOD] = taken;
     if (pair[KEPT_OLDER] == taken)
         pair[KEPT_OLDER] = 0;
-    timers_remove("svr.probation");
+    timers_remove("svr.probation", true);
     if (kept_set(kept) < 0)
         svr_err("rollback: the next start may take the other code: %s",
                 failure_reason());

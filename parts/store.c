@@ -28,6 +28,32 @@ checksum(const unsigned char *bytes, size_t size) {
     return sum;
 }
 
+/* Puts the new file on the disk, and keeps the former one as NAME.1 too, in
+ * place of the one before. */
+static int
+keep_former(int at, const char *name, int fresh) {
+    char former[FOLDER_NAME + 2];
+    if (fsync(fresh) < 0)
+        return -1;
+    snprintf(former, sizeof former, "%s.1", name);
+    unlinkat(at, former, 0);
+    if (linkat(at, name, at, former, 0) == 0 || errno == ENOENT)
+        return 0;
+    return renameat(at, name, at, former); /* a disk without hard links */
+}
+
+/* Makes the names last in the folder of a file. */
+static int
+sync_folder(const char *path) {
+    char name[FOLDER_NAME];
+    int at = folder_find(part_folder, path, name);
+    int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : fsync(fd);
+    folder_close(fd);
+    folder_close(at);
+    return result;
+}
+
 int
 store_put(const char *path, const void *bytes, size_t size) {
     struct head head = form;
@@ -38,7 +64,10 @@ store_put(const char *path, const void *bytes, size_t size) {
     head.sum = checksum(bytes, size);
     memcpy(file, &head, sizeof head);
     memcpy(file + sizeof head, bytes, size);
-    int result = folder_store(part_folder, path, file, sizeof head + size);
+    int result = folder_replace(part_folder, path, file, sizeof head + size,
+                                0600, keep_former);
+    if (result == 0)
+        result = sync_folder(path);
     int error = errno;
     free(file);
     errno = error;
@@ -96,9 +125,7 @@ read_stored(const char *path, size_t *size) {
     if (fd < 0)
         return NULL;
     unsigned char *bytes = read_rest(fd, size);
-    int error = errno;
-    close(fd);
-    errno = error;
+    folder_close(fd);
     return bytes;
 }
 

@@ -11,8 +11,10 @@
 
 #include "failure.h"
 
-/* store_put writes a file, of a path from the project's folder. Returns 0, or
- * -1 with errno; the file is then as before. */
+/* store_put writes a file, of a path from the project's folder, that must
+ * survive a crash of the machine: it is on the disk when this returns, readable
+ * by its owner only, and the former one is kept as NAME.1. Returns 0, or -1
+ * with errno; the file is then unchanged. */
 int store_put(const char *path, const void *bytes, size_t size);
 
 /* store_take reads the newest file that is whole: the one before, where the

@@ -43,7 +43,7 @@ static void
 take_task(struct task *task) {
     running -= task->child.pid != 0;
     child_end(&task->child);
-    timers_remove(task->timer.key);
+    timers_remove(task->timer.key, true);
     TAILQ_REMOVE(&tasks, task, entry);
 }
 

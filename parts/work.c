@@ -137,7 +137,7 @@ begin_jobs(void) {
         TAILQ_REMOVE(&waiting, job, entry);
         waits--;
         int index = job->own_call ? -1 : handler_index(job->name);
-        job->call = index >= 0 ? handler_live()->table->callbacks[index].call
+        job->call = index >= 0      ? handler_hooks()->callbacks[index].call
                     : job->own_call ? job->own_call
                                     : missing_call;
         job->code = job->own_call ? NULL : handler_live();

@@ -57,7 +57,7 @@ is_news(const char *text, int64_t *times) {
 static int
 ask_except(struct svr_error error) {
     int (*on_except)(const struct svr_error *error) =
-        handler_live()->table->on_except;
+        handler_hooks()->on_except;
     if (!on_except)
         return 0;
     watchdog_enter("on_except");
@@ -121,7 +121,10 @@ call_name(const char *label, svr_call *own, const char *name, void *arg) {
 /* The name of a callback that the live code has, or NULL. */
 static const char *
 live_name(svr_call *function) {
-    const char *name = handler_name(function);
+    const char *name = handler_live_name(function);
+    if (name)
+        return name;
+    name = handler_name(function); /* the function of a former generation */
     return name && handler_index(name) >= 0 ? name : NULL;
 }
 
@@ -156,7 +159,7 @@ ask_next(const char *key, const char *next, void *arg) {
     if (millis >= 0)
         timers_delay(key, loop_now() + millis * (SECOND / 1000));
     else
-        timers_remove(key);
+        timers_remove(key, false);
 }
 
 /* Reads "HH:MM". Returns the seconds, or -1. */
@@ -171,16 +174,15 @@ time_of_day(const char *text) {
 
 /* Returns why a timer is refused, or NULL. */
 static const char *
-check_timer(const char *key, const struct timer *timer,
+check_timer(size_t length, const struct timer *timer,
             const struct svr_when *when) {
     int kinds = (when->every != 0) + (when->at != 0) + (when->next != NULL) +
                 (when->daily != NULL);
-    size_t length = strlen(key);
-    if (strncmp(key, "svr.", 4) == 0)
+    if (memcmp(timer->key, "svr.", 4) == 0)
         return "keys that begin with \"svr.\" are the server's";
     if (!timer->call || (when->next && !timer->next))
         return no_callback;
-    if (length == 0 || length >= TIMER_KEY_SIZE)
+    if (length == 0 || length == TIMER_KEY_SIZE)
         return "a key has 1 to 47 bytes";
     if (kinds != 1 || when->runs < 0 || timer->second < 0 ||
         (when->every != 0 && !(when->every >= 1e-6 && when->every < 1e9)) ||
@@ -203,10 +205,12 @@ put_timer(const char *key, svr_call *function, void *arg, struct svr_when when,
                           .every = (int64_t)(when.every * 1e9),
                           .runs = when.runs,
                           .due = INT64_MAX / 2};
-    const char *reason = check_timer(key, &timer, &when);
+    size_t length = strnlen(key, TIMER_KEY_SIZE);
+    memcpy(timer.key, key, length);
+    const char *reason = check_timer(length, &timer, &when);
     if (!reason) {
-        memcpy(timer.key, key, strlen(key));
-        if (add(&timer, callback_clock()) < 0)
+        struct timers_now now = {.mono = loop_now()};
+        if (add(&timer, timer.at ? callback_clock() : now) < 0)
             reason = "the key exists, or memory is short";
     }
     if (reason)
@@ -230,9 +234,9 @@ svr_set_timer(const char *key, svr_call *function, void *arg,
 
 int
 svr_remove_timer(const char *key) {
-    return strncmp(key, "svr.", 4) == 0 || timers_remove(key) < 0
-               ? svr_fail("there is no timer %.47s to remove", key)
-               : 0;
+    return timers_remove(key, false) == 0
+               ? 0
+               : svr_fail("there is no timer %.47s to remove", key);
 }
 
 void
@@ -257,7 +261,7 @@ callback_timers(void) {
 int
 callback_timer(struct timer timer) {
     if (!timer.every && !timer.at) {
-        timers_remove(timer.key);
+        timers_remove(timer.key, true);
         return 0;
     }
     if (timers_set(&timer, callback_clock()) == 0)
@@ -278,7 +282,7 @@ callback_drop(void) {
         svr_warn("timer %s dropped: its function is gone", timer->key);
         char key[TIMER_KEY_SIZE];
         memcpy(key, timer->key, sizeof key);
-        timers_remove(key);
+        timers_remove(key, false);
     }
 }
 

@@ -48,8 +48,7 @@ not_running(void) {
 
 static int
 left_ms(const struct talk *talk) {
-    int64_t left = (talk->until - loop_now()) / MILLI;
-    return left < 0 ? 0 : left > 1 << 30 ? 1 << 30 : (int)left;
+    return loop_millis(talk->until, loop_now());
 }
 
 /* Connects. A server that has just begun may need a moment, and one that is
@@ -69,10 +68,8 @@ dial(int dir, struct talk *talk) {
                 talk->process = (int)syscall(SYS_pidfd_open, peer.pid, 0);
             return fd;
         }
-        int error = errno;
-        close(fd);
-        errno = error;
-        if (error == EACCES)
+        folder_close(fd);
+        if (errno == EACCES)
             return -1;
         poll(NULL, 0, TRY_MS);
     }

@@ -182,9 +182,9 @@ read_request(struct client *client) {
     int64_t until = loop_now() + READ_MS * MILLI;
     for (size_t used = 0; used < REQUEST_SIZE;) {
         struct pollfd ready = {.fd = client->fd, .events = POLLIN};
-        int64_t left = (until - loop_now()) / MILLI;
+        int left = loop_millis(until, loop_now());
         errno = 0; /* what is interrupted is tried again */
-        ssize_t got = left > 0 && poll(&ready, 1, (int)left) > 0
+        ssize_t got = left > 0 && poll(&ready, 1, left) > 0
                           ? recv(client->fd, client->request + used,
                                  REQUEST_SIZE - used, 0)
                           : 0;
@@ -371,16 +371,13 @@ look_after(void) {
 /* Waits for a signal, the bell, a client or a removal in run/. */
 static void
 wait_for_news(int64_t next) {
-    int64_t left = next - loop_now();
     struct pollfd polls[] = {{.fd = signals_fd(), .events = POLLIN},
                              {.fd = bell, .events = POLLIN},
                              {.fd = deaf ? -1 : listener, .events = POLLIN},
                              {.fd = removals, .events = POLLIN}};
-    int millis = next == INT64_MAX ? -1
-                 : left <= 0       ? 0
-                                   : (int)(left / MILLI) + 1;
     eventfd_t rung;
-    if (poll(polls, sizeof polls / sizeof *polls, millis) <= 0)
+    if (poll(polls, sizeof polls / sizeof *polls,
+             loop_millis(next, loop_now())) <= 0)
         return;
     if (polls[1].revents)
         eventfd_read(bell, &rung);
@@ -421,11 +418,6 @@ control_open(int dir, const struct control_duty *its_duty) {
 void
 control_limits(double wait) {
     reload_wait = wait;
-}
-
-double
-control_limit(void) {
-    return reload_wait;
 }
 
 void

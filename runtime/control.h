@@ -21,10 +21,9 @@ struct control_duty {
  * Returns 0, or -1 as svr_fail. The loop thread's. */
 int control_open(int dir, const struct control_duty *duty);
 
-/* control_limits sets the seconds that a client waits for a reload;
- * control_limit returns them. Any thread, as all functions below. */
+/* control_limits sets the seconds that a client waits for a reload. Any thread,
+ * as all functions below. */
 void control_limits(double reload_wait);
-double control_limit(void);
 
 /* control_arm ends the process by force, with `status`, after `seconds`. */
 void control_arm(double seconds, int status);

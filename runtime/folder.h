@@ -20,17 +20,19 @@ int folder_find(int dir, const char *path, char name[FOLDER_NAME]);
 int folder_open(int dir, const char *path, int flags, mode_t mode);
 
 /* folder_replace writes a file under a temporary name, NAME.new, and renames
- * it, so that a reader finds the former content or the new one. Returns 0, or
- * -1 with errno; the former file is then unchanged. */
+ * it, so that a reader finds the former content or the new one. Before that it
+ * calls `ready`, unless it is NULL, with the folder, the name and the new file,
+ * open; -1 with errno refuses it. Returns 0, or -1 with errno; the former file
+ * is then unchanged. */
+typedef int folder_ready(int at, const char *name, int fresh);
 int folder_replace(int dir, const char *path, const void *bytes, size_t size,
-                   mode_t mode);
+                   mode_t mode, folder_ready *ready);
 
-/* folder_store does the same with a file that must survive a crash of the
- * machine: it is on the disk when this returns, readable by its owner only
- * (mode 0600), and the former one is kept as NAME.1. */
-int folder_store(int dir, const char *path, const void *bytes, size_t size);
+/* folder_names reports whether a path, from the folder `dir`, names an open
+ * file; `flags` as fstatat(2). */
+bool folder_names(int dir, const char *path, int flags, int fd);
 
-/* folder_write writes all bytes. Returns 0, or -1 with errno. */
-int folder_write(int fd, const void *bytes, size_t size);
+/* folder_close closes a descriptor, if it is one, and keeps errno. */
+void folder_close(int fd);
 
 #endif

@@ -23,18 +23,22 @@ static struct handler *_Atomic live = kept; /* the loop changes it */
 static unsigned newest;
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Copies all bytes, and makes their checksum (FNV-1a, 64 bits). */
+/* Copies all bytes, and makes a checksum of their words; the last is padded. */
 static int
 copy_bytes(int from, int to, uint64_t *sum) {
-    char bytes[1 << 14];
+    char bytes[1 << 13];
     ssize_t got;
-    *sum = 14695981039346656037u;
+    uint64_t word;
+    *sum = 0;
     while ((got = read(from, bytes, sizeof bytes)) > 0) {
-        for (ssize_t i = 0; i < got; i++)
-            *sum = (*sum ^ (unsigned char)bytes[i]) * 1099511628211u;
         errno = ENOSPC; /* where a write is short */
         if (write(to, bytes, (size_t)got) != got)
             return -1;
+        memset(bytes + got, 0, sizeof bytes - (size_t)got);
+        for (ssize_t i = 0; i < got; i += (ssize_t)sizeof word) {
+            memcpy(&word, bytes + i, sizeof word);
+            *sum = ((*sum << 32 | *sum >> 32) ^ word) * 0x9e3779b97f4a7c15;
+        }
     }
     return got < 0 ? -1 : 0;
 }
@@ -254,6 +258,11 @@ handler_live(void) {
     return live;
 }
 
+const struct svr_handler *
+handler_hooks(void) {
+    return live->table;
+}
+
 void
 svr_pin(void) {
     live->pinned = true;
@@ -266,6 +275,11 @@ name_in(const struct handler *handler, svr_call *call) {
         if (handler->table->callbacks[i].call == call)
             return handler->names[i];
     return NULL;
+}
+
+const char *
+handler_live_name(svr_call *call) {
+    return name_in(live, call);
 }
 
 const char *

@@ -43,13 +43,16 @@ void handler_make_room(int dir);
 struct handler *handler_use(const struct handler *handler);
 void handler_back(struct handler *former);
 
-/* handler_live is the generation in use. */
+/* handler_live is the generation in use, handler_hooks its table. */
 struct handler *handler_live(void);
+const struct svr_handler *handler_hooks(void);
 
 /* handler_name is the name of a callback of any generation that is mapped, or
- * NULL; the string is never freed. Any thread. handler_index is the index of a
- * name in the live code's table, or -1. */
+ * NULL; the string is never freed. Any thread. handler_live_name looks only in
+ * the live code; loop thread. handler_index is the index of a name in the live
+ * code's table, or -1. */
 const char *handler_name(svr_call *call);
+const char *handler_live_name(svr_call *call);
 int handler_index(const char *name);
 
 /* handler_call calls the live code's callback of that name. Returns its result,

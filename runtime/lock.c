@@ -18,6 +18,7 @@
 #define LOCK_FILE "run/lock"
 
 static int held = -1;
+static _Atomic int64_t close_noted, reload_noted;
 
 int
 lock_inherit(const char *word) {
@@ -55,10 +56,7 @@ lock_file(int fd) {
 /* Reports whether an open file is the one that has the lock's name. */
 static bool
 has_name(int fd, int dir) {
-    struct stat ours, named;
-    return fstat(fd, &ours) == 0 &&
-           fstatat(dir, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+    return folder_names(dir, LOCK_FILE, AT_SYMLINK_NOFOLLOW, fd);
 }
 
 /* Opens and locks the file that has the name now. Returns -1 with errno. */
@@ -71,9 +69,7 @@ open_lock(int dir) {
         if (fd < 0)
             return -1;
         if (lock_file(fd) < 0) {
-            int error = errno;
-            close(fd);
-            errno = error;
+            folder_close(fd);
             return -1;
         }
         if (has_name(fd, dir))
@@ -112,6 +108,8 @@ lock_take(int dir) {
 void
 lock_note(int64_t close_ms, int64_t reload_ms) {
     char text[80];
+    close_noted = close_ms;
+    reload_noted = reload_ms;
     int length = snprintf(text, sizeof text, "%d %jd %jd\n", (int)getpid(),
                           (intmax_t)close_ms, (intmax_t)reload_ms);
     if (pwrite(held, text, (size_t)length, 0) == length)
@@ -130,6 +128,7 @@ lock_restore(int dir) {
     if (dup3(fd, held, O_CLOEXEC) < 0)
         return svr_fail(LOCK_FILE ": %s", strerror(errno));
     close(fd);
+    lock_note(close_noted, reload_noted);
     return 1;
 }
 

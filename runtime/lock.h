@@ -18,8 +18,9 @@ int lock_take(int dir);
  */
 void lock_note(int64_t close_ms, int64_t reload_ms);
 
-/* lock_restore takes the lock again under its name if run/lock was removed or
- * replaced. Returns 1 if it was, 0 if not, -1 as svr_fail. */
+/* lock_restore takes the lock again under its name, with the last note, if
+ * run/lock was removed or replaced. Returns 1 if it was, 0 if not, -1 as
+ * svr_fail. */
 int lock_restore(int dir);
 
 /* What a client knows about the holder; 0 = unknown. */

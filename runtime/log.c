@@ -23,15 +23,14 @@ enum { CONSOLE, SYSLOG, FILE_LOG, PART, SINKS, NOBODY = -1 };
 #define CONSOLE_FILE "log/" SVR_PROJECT ".console"
 
 struct sink {
-    bool on;
+    int row;
     enum svr_level level;
     struct format format;
 };
 
 struct log {
-    struct sink sinks[SINKS];
-    char *sources[SINKS]; /* of the formats, which point there */
-
+    struct sink sinks[SINKS]; /* those that are on */
+    int count;
     const struct conf *conf;
     char *path; /* of the file, NULL when it is off */
     int file;   /* -1: it cannot be opened, for the reason `error` */
@@ -45,17 +44,9 @@ static int folder = AT_FDCWD;
 static _Atomic double console_limit = CONSOLE_LIMIT;
 static bool journal; /* standard error is systemd's journal */
 
-static struct log first = {.sinks[CONSOLE] = {.on = true, .level = SVR_INFO},
-                           .file = -1};
+static struct log first; /* before there is a configuration */
 static struct log *in_use = &first;
 static pthread_rwlock_t in_use_lock = PTHREAD_RWLOCK_INITIALIZER;
-
-/* How lines look before there is a configuration. */
-__attribute__((constructor)) static void
-begin_log(void) {
-    format_compile(&first.sinks[CONSOLE].format,
-                   "<%(levelname)s: %(name)s(%(process)d)> %(message)s");
-}
 
 /* Whether JOURNAL_STREAM names the file that standard error is. */
 static bool
@@ -119,22 +110,17 @@ write_part(const struct log *log, enum svr_level level, const char *line,
  * counted over all sets. */
 static struct {
     const char *key;
-    const char *where; /* the reason's beginning */
     /* Writes one line, never waiting for a reader. Returns 0 or the error. */
     int (*write)(const struct log *log, enum svr_level level, const char *line,
                  size_t length);
-    bool later; /* the row's own thread reports what became of a line */
     _Atomic uint64_t lines, lost;
     _Atomic uint64_t outage; /* lines lost since it began; 0 when there is none,
                                 else one more */
 } rows[SINKS] = {
-    [CONSOLE] = {.key = "log.console", .where = "", .write = write_console},
-    [SYSLOG] = {.key = "log.syslog",
-                .where = "/dev/log: ",
-                .write = write_syslog,
-                .later = true},
-    [FILE_LOG] = {.key = "log.file_log", .where = "", .write = write_file},
-    [PART] = {.where = "", .write = write_part},
+    [CONSOLE] = {.key = "log.console", .write = write_console},
+    [SYSLOG] = {.key = "log.syslog", .write = write_syslog},
+    [FILE_LOG] = {.key = "log.file_log", .write = write_file},
+    [PART] = {.write = write_part},
 };
 
 /* ---- Outages ---------------------------------------------------------- */
@@ -142,37 +128,45 @@ static struct {
 /* The sink that this thread reports on: its own lines do not go there. */
 static _Thread_local int telling = NOBODY;
 
-/* Counts what became of lines, and logs to the other sinks when an outage
- * begins and ends, with the number of lines that it cost. */
+/* Counts lines that are lost; logs it to the other sinks when an outage begins.
+ */
 static void
-count(int row, int error, unsigned lines, bool over) {
-    uint64_t outage = 0;
-    bool begins = false;
-    if (error) {
-        rows[row].lost += lines;
-        begins = atomic_fetch_add(&rows[row].outage, lines) == 0;
-        if (begins)
-            rows[row].outage++;
-    } else {
-        rows[row].lines += lines;
-        if (over && rows[row].outage)
-            outage = atomic_exchange(&rows[row].outage, 0);
-    }
+count_lost(int row, int error, unsigned lines) {
+    rows[row].lost += lines;
+    if (atomic_fetch_add(&rows[row].outage, lines) > 0)
+        return;
     int former = telling;
+    rows[row].outage++;
     telling = row;
-    if (begins)
-        svr_warn("%s: lines are lost: %s%s", rows[row].key, rows[row].where,
-                 error == ENOBUFS ? "the queue is full" : strerror(error));
+    svr_warn("%s: lines are lost: %s%s", rows[row].key,
+             row == SYSLOG ? "/dev/log: " : "",
+             error == ENOBUFS ? "the queue is full" : strerror(error));
+    telling = former;
+}
+
+/* Counts lines that were written. An outage is over if no line waits; this is
+ * logged to the other sinks, with the number of lines that it cost. */
+static void
+count_written(int row, unsigned lines, unsigned waiting) {
+    rows[row].lines += lines;
+    if (waiting || rows[row].outage == 0)
+        return;
+    int former = telling;
+    uint64_t outage = atomic_exchange(&rows[row].outage, 0);
+    telling = row;
     if (outage)
         svr_warn("%s: works again, %ju lines were lost", rows[row].key,
                  (uintmax_t)outage - 1);
     telling = former;
 }
 
-/* What syslog's writer reports. An outage is over when no line waits. */
+/* What syslog's writer reports. */
 static void
 count_syslog(int error, unsigned lines, unsigned waiting) {
-    count(SYSLOG, error, lines, waiting == 0);
+    if (error)
+        count_lost(SYSLOG, error, lines);
+    else
+        count_written(SYSLOG, lines, waiting);
 }
 
 /* ---- The file --------------------------------------------------------- */
@@ -216,8 +210,7 @@ bound_console(void) {
     struct stat here, there;
     if (fstat(STDERR_FILENO, &here) < 0 || !S_ISREG(here.st_mode) ||
         (double)here.st_size < console_limit ||
-        fstatat(folder, CONSOLE_FILE, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
-        here.st_ino != there.st_ino || here.st_dev != there.st_dev)
+        !folder_names(folder, CONSOLE_FILE, AT_SYMLINK_NOFOLLOW, STDERR_FILENO))
         return;
     int fd = log_console(folder);
     if (fd < 0)
@@ -232,16 +225,13 @@ bound_console(void) {
  * opens it again when its name leads elsewhere. */
 static int
 look_after_file(struct log *log, time_t now) {
-    struct stat there, here;
     log->checked = now;
     if (log->conf)
         bound_console();
     if (!log->path)
         return 0;
     int result = part_log_file(log->conf, log->path);
-    bool same = log->file >= 0 && fstat(log->file, &here) == 0 &&
-                fstatat(folder, log->path, &there, 0) == 0 &&
-                there.st_ino == here.st_ino && there.st_dev == here.st_dev;
+    bool same = folder_names(folder, log->path, 0, log->file);
     if (!same && log->file >= 0)
         close(log->file);
     if (!same)
@@ -254,8 +244,8 @@ look_after_file(struct log *log, time_t now) {
 /* Sends an event to each sink that takes its level. */
 static void
 deliver_event(const struct event *event) {
-    int result[SINKS];
-    char line[LINE_SIZE];
+    int result[SINKS] = {-1, -1, -1, -1};
+    char line[LINE_ROOM];
     pthread_rwlock_rdlock(&in_use_lock);
     if (in_use->checked != event->now.tv_sec) {
         pthread_rwlock_unlock(&in_use_lock);
@@ -268,19 +258,22 @@ deliver_event(const struct event *event) {
         failure_in_log(false);
         pthread_rwlock_rdlock(&in_use_lock);
     }
-    for (int i = 0; i < SINKS; i++) {
+    for (int i = 0; i < in_use->count; i++) {
         const struct sink *sink = &in_use->sinks[i];
-        result[i] = -1;
-        if (i == SYSLOG && journal && result[CONSOLE] == 0)
+        int row = sink->row;
+        if (row == SYSLOG && journal && result[CONSOLE] == 0)
             continue; /* both lead to the journal */
-        if (sink->on && event->level >= sink->level && i != telling)
-            result[i] = rows[i].write(in_use, event->level, line,
-                                      format_line(&sink->format, event, line));
+        if (event->level >= sink->level && row != telling)
+            result[row] =
+                rows[row].write(in_use, event->level, line,
+                                format_line(&sink->format, event, line));
     }
     pthread_rwlock_unlock(&in_use_lock);
     for (int i = 0; i < SINKS; i++)
-        if (result[i] > 0 || (result[i] == 0 && !rows[i].later))
-            count(i, result[i], 1, true);
+        if (result[i] > 0)
+            count_lost(i, result[i], 1);
+        else if (result[i] == 0 && i != SYSLOG) /* its thread reports later */
+            count_written(i, 1, 0);
 }
 
 void
@@ -289,22 +282,52 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
     int saved = errno;
     char message[LINE_SIZE];
     const char *slash = strrchr(file, '/');
-    struct event event = {.level = level};
+    struct event event = {.level = level,
+                          .line = line,
+                          .name = server_name,
+                          .file = slash ? slash + 1 : file,
+                          .function = function,
+                          .message = message};
     va_list args;
     va_start(args, format);
     text_format(message, sizeof message, format, args);
     va_end(args);
     clock_gettime(CLOCK_REALTIME, &event.now);
-    event.values[NAME] = server_name;
-    event.values[FILENAME] = slash ? slash + 1 : file;
-    event.values[FUNCTION] = function;
-    event.values[MESSAGE] = message;
-    format_event(&event, line);
     deliver_event(&event);
     errno = saved;
 }
 
 /* ---- Sets ------------------------------------------------------------- */
+
+/* Compiles a sink's format; without a configuration, the format that lines have
+ * before there is one. */
+static int
+compile_format(const struct conf *conf, struct sink *sink) {
+    char key[48];
+    snprintf(key, sizeof key, "%s.format", rows[sink->row].key);
+    const char *source =
+        conf ? conf_text(conf, key)
+             : "<%(levelname)s: %(name)s(%(process)d)> %(message)s";
+    return format_compile(&sink->format, source, server_name) < 0
+               ? conf_blame(conf, key, "%s", failure_reason())
+               : 0;
+}
+
+/* In a child, lines name its own process. */
+static void
+begin_child(void) {
+    for (int i = 0; i < in_use->count; i++)
+        compile_format(in_use->conf, &in_use->sinks[i]);
+}
+
+__attribute__((constructor)) static void
+begin_log(void) {
+    first.sinks[0] = (struct sink){.row = CONSOLE, .level = SVR_INFO};
+    first.count = 1;
+    first.file = -1;
+    begin_child();
+    pthread_atfork(NULL, NULL, begin_child);
+}
 
 static enum svr_level
 level_of(const char *word) {
@@ -316,31 +339,38 @@ level_of(const char *word) {
 static int
 open_sink(const struct conf *conf, struct log *log, int row) {
     char key[48];
-    struct sink *sink = &log->sinks[row];
+    struct sink *sink = &log->sinks[log->count];
     const char *text = conf_text(conf, rows[row].key);
-    sink->on = row == FILE_LOG ? *text != '\0' : strcmp(text, "true") == 0;
     snprintf(key, sizeof key, "%s.level", rows[row].key);
+    sink->row = row;
     sink->level = level_of(conf_text(conf, key));
-    snprintf(key, sizeof key, "%s.format", rows[row].key);
-    log->sources[row] = strdup(conf_text(conf, key));
-    if (!log->sources[row])
-        return svr_fail("%s: no memory", key);
-    return format_compile(&sink->format, log->sources[row]) < 0
-               ? conf_blame(conf, key, "%s", failure_reason())
-               : 0;
+    log->count += row == FILE_LOG ? *text != '\0' : strcmp(text, "true") == 0;
+    return compile_format(conf, sink);
 }
 
 static int
 open_file_sink(int dir, const struct conf *conf, struct log *log, bool dry) {
-    if (!log->sinks[FILE_LOG].on)
+    const char *path = conf_text(conf, rows[FILE_LOG].key);
+    if (!*path)
         return 0;
-    log->path = strdup(conf_text(conf, rows[FILE_LOG].key));
+    log->path = strdup(path);
     if (!log->path)
         return svr_fail("%s: no memory", rows[FILE_LOG].key);
     if (open_file(log, dir, dry) == 0)
         return 0;
     return conf_blame(conf, rows[FILE_LOG].key, "%.256s: %s", log->path,
                       strerror(log->error));
+}
+
+/* Notes what other threads read later. */
+static void
+begin_names(int dir, const struct conf *conf) {
+    if (part_sink())
+        rows[PART].key = part_sink()->sink;
+    snprintf(server_name, sizeof server_name, "%s",
+             conf_text(conf, "svr.name"));
+    folder = dir;
+    journal = is_journal();
 }
 
 struct log *
@@ -353,8 +383,8 @@ log_open(int dir, const struct conf *conf, bool dry) {
     }
     log->file = -1;
     log->conf = conf;
-    if (in_use == &first && part_sink())
-        rows[PART].key = part_sink()->sink;
+    if (in_use == &first)
+        begin_names(dir, conf);
     for (int i = 0; i < SINKS && rows[i].key && result == 0; i++)
         result = open_sink(conf, log, i);
     if (result == 0)
@@ -363,12 +393,6 @@ log_open(int dir, const struct conf *conf, bool dry) {
         log_close(log);
         return NULL;
     }
-    if (in_use == &first) { /* later, other threads read these */
-        snprintf(server_name, sizeof server_name, "%s",
-                 conf_text(conf, "svr.name"));
-        folder = dir;
-        journal = is_journal();
-    }
     return log;
 }
 
@@ -376,14 +400,17 @@ struct log *
 log_use(struct log *log) {
     struct log *former = in_use;
     enum svr_level lowest = SVR_ERR + 1;
-    for (int i = 0; i < SINKS; i++)
-        if (log->sinks[i].on && log->sinks[i].level < lowest)
-            lowest = log->sinks[i].level;
+    bool syslog = false;
+    for (int i = 0; i < log->count; i++) {
+        const struct sink *sink = &log->sinks[i];
+        lowest = sink->level < lowest ? sink->level : lowest;
+        syslog = syslog || sink->row == SYSLOG;
+    }
     pthread_rwlock_wrlock(&in_use_lock);
     in_use = log;
     __atomic_store_n(&svr_log_lowest, lowest, __ATOMIC_RELAXED);
     pthread_rwlock_unlock(&in_use_lock);
-    if (log->sinks[SYSLOG].on)
+    if (syslog)
         syslogger_start(server_name, count_syslog);
     return former;
 }
@@ -394,8 +421,6 @@ log_close(struct log *log) {
         return;
     if (log->file >= 0)
         close(log->file);
-    for (int i = 0; i < SINKS; i++)
-        free(log->sources[i]);
     free(log->path);
     free(log);
 }
@@ -404,7 +429,7 @@ void
 log_drain(void) {
     unsigned left = syslogger_drain(1);
     if (left)
-        count(SYSLOG, ETIMEDOUT, left, false);
+        count_lost(SYSLOG, ETIMEDOUT, left);
 }
 
 bool

@@ -55,6 +55,14 @@ loop_now(void) {
     return clock_now(CLOCK_MONOTONIC);
 }
 
+int
+loop_millis(int64_t until, int64_t now) {
+    int64_t millis = (until - now - 1) / 1000000 + 1;
+    if (until == INT64_MAX)
+        return -1;
+    return until <= now ? 0 : millis > INT_MAX ? INT_MAX : (int)millis;
+}
+
 /* Arms a timer that never comes, but is cancelled when the clock is set. */
 static void
 watch_wall(int64_t now) {
@@ -104,13 +112,10 @@ loop_wait(int64_t until) {
         end_rests(now);
     if (rest_ends < until)
         until = rest_ends;
-    int64_t millis = until <= now ? 0 : (until - now - 1) / 1000000 + 1;
     uint64_t rung;
     int64_t step = 0;
     found_next = 0;
-    found_count =
-        epoll_wait(poller, found, EVENTS,
-                   until == INT64_MAX || millis > INT_MAX ? -1 : (int)millis);
+    found_count = epoll_wait(poller, found, EVENTS, loop_millis(until, now));
     for (int i = 0; i < found_count; i++) {
         int fd = (int)found[i].data.u64;
         if (fd == alarm_bell)

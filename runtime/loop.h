@@ -13,6 +13,10 @@ int loop_open(void);
 /* loop_now is the monotonic clock in nanoseconds. */
 int64_t loop_now(void);
 
+/* loop_millis is the time from `now` until `until` as poll(2) wants it, rounded
+ * up; -1 = no limit. Any thread, as loop_now. */
+int loop_millis(int64_t until, int64_t now);
+
 /* loop_wait waits until `until`, an event, or loop_wake. Returns how far the
  * wall clock was set since the last call, in nanoseconds, if that is a second
  * or more; otherwise 0. Where the clock is corrected by small steps all the

@@ -171,12 +171,6 @@ report_start(int from, pid_t pid) {
 }
 
 static int
-start_failed(const char *reason) {
-    fprintf(stderr, SVR_PROJECT ": start failed: %s\n", reason);
-    return 1;
-}
-
-static int
 command_start(int dir) {
     int ends[2];
     struct lock_holder holder;
@@ -186,8 +180,10 @@ command_start(int dir) {
         return 1;
     }
     pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
-    if (pid < 0)
-        return start_failed(strerror(errno));
+    if (pid < 0) {
+        fprintf(stderr, SVR_PROJECT ": start failed: %s\n", strerror(errno));
+        return 1;
+    }
     if (pid > 0) {
         close(ends[1]);
         return report_start(ends[0], pid);

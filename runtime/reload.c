@@ -48,14 +48,9 @@ static struct {
 } reload;
 static unsigned copies;
 
-static const struct svr_handler *
-live_hooks(void) {
-    return handler_live()->table;
-}
-
 void *
 svr_state(void) {
-    return live_hooks()->state_size ? state : NULL;
+    return handler_hooks()->state_size ? state : NULL;
 }
 
 const struct svr_conf *
@@ -63,10 +58,8 @@ svr_conf(void) {
     return now.values;
 }
 
-/* Logs the values in force, no secret: all, or those that differ from `former`.
- */
-static void
-log_conf(const struct conf *former) {
+void
+reload_log_conf(const struct conf *former) {
     if (!conf_number(now.conf, "svr.log_conf_on_reload"))
         return;
     for (size_t i = 0; i < now.conf->count; i++) {
@@ -75,11 +68,6 @@ log_conf(const struct conf *former) {
             svr_info("svr_conf: %s = %s", entry->key,
                      conf_secret(entry->key) ? "***" : entry->text);
     }
-}
-
-void
-reload_log_conf(void) {
-    log_conf(NULL);
 }
 
 /* ---- The verdict ------------------------------------------------------ */
@@ -125,7 +113,7 @@ describe_success(const struct conf *former) {
              *reload.warning ? ", " : "", reload.warning);
     status_generation(code->generation, code->build_id, pending);
     svr_info("%s (build %s)", reload.verdict, code->build_id);
-    log_conf(former);
+    reload_log_conf(former);
 }
 
 /* ---- Beside the loop: copy and try ------------------------------------ */
@@ -138,8 +126,8 @@ prepare_candidate(void *unused) {
                                   .copy = ++copies};
     struct check trial = {.source = {reload.copy, candidate->source->conf},
                           .running = true,
-                          .size = live_hooks()->state_size,
-                          .version = live_hooks()->state_version};
+                          .size = handler_hooks()->state_size,
+                          .version = handler_hooks()->state_version};
     if (handler_copy(folder, candidate, reload.copy) < 0 ||
         part_candidate(candidate->source->code) < 0 ||
         check_run(folder, trial, reload.warning) < 0) {
@@ -193,7 +181,8 @@ static void
 unload(struct setup *setup) {
     log_close(setup->log);
     free(setup->values);
-    conf_free(setup->conf);
+    if (setup->conf != first)
+        conf_free(setup->conf);
 }
 
 /* Puts a setup in force and takes the former one. */
@@ -271,7 +260,7 @@ enter_or_undo(const struct svr_handler *old, const struct svr_handler *new,
 static int
 take_candidate(bool started) {
     struct setup setup;
-    const struct svr_handler *old = live_hooks();
+    const struct svr_handler *old = handler_hooks();
     if (load(&setup) < 0) {
         unload(&setup);
         handler_drop(folder, &reload.candidate);
@@ -327,14 +316,12 @@ load_first(void) {
     clear_run();
     *candidate = (struct handler){
         .generation = 1, .source = part_source(), .copy = ++copies};
-    first = part_conf(folder, candidate->source->conf, NULL);
-    if (!first)
-        return RELOAD_BAD_CONF;
     if (handler_copy(folder, candidate, reload.copy) < 0)
         return RELOAD_FAILED;
     if (load(&setup) < 0)
         return candidate->code ? RELOAD_BAD_CONF : RELOAD_FAILED;
     handler_use(candidate);
+    first = setup.conf;
     swap(&setup);
     status_generation(1, candidate->build_id, "");
     return 0;
@@ -342,7 +329,7 @@ load_first(void) {
 
 static int
 make_state(void) {
-    state_room = live_hooks()->state_size * 16 + (1 << 20);
+    state_room = handler_hooks()->state_size * 16 + (1 << 20);
     state = mmap(NULL, state_room, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return state == MAP_FAILED ? svr_fail("state: %s", strerror(errno)) : 0;
@@ -350,8 +337,8 @@ make_state(void) {
 
 void
 reload_state(char *text, int size) {
-    snprintf(text, (size_t)size, "%zu %d %lx", live_hooks()->state_size,
-             live_hooks()->state_version, (unsigned long)SVR_ABI);
+    snprintf(text, (size_t)size, "%zu %d %lx", handler_hooks()->state_size,
+             handler_hooks()->state_version, (unsigned long)SVR_ABI);
 }
 
 const struct conf *

@@ -13,9 +13,10 @@ enum { RELOAD_FAILED = -1, RELOAD_BAD_CONF = -2 };
  * thread's, as all but reload_begin, reload_ready and reload_state. */
 int reload_open(int dir, void (*applied)(const struct conf *conf));
 
-/* reload_conf is the configuration in force; reload_log_conf logs it. */
+/* reload_conf is the configuration in force. reload_log_conf logs its values,
+ * no secret: all (NULL), or those that differ from `former`. */
 const struct conf *reload_conf(void);
-void reload_log_conf(void);
+void reload_log_conf(const struct conf *former);
 
 /* A reload begins with reload_begin, which copies and tries the candidate in a
  * thread of its own, then wakes the loop. reload_ready reports whether one

@@ -41,11 +41,6 @@ static int64_t run_at, run_pause;
 static atomic_int closing = OPEN; /* the exit status, once it is wanted */
 static atomic_bool figures_wanted;
 
-static const struct svr_handler *
-hooks(void) {
-    return handler_live()->table;
-}
-
 /* Calls a hook, and handles its failure. */
 static int
 call_hook(const char *name, int (*hook)(void)) {
@@ -114,7 +109,7 @@ forced(void) {
 static int
 summarize(void *unused) {
     char text[768] = "", counts[1024] = "", line[1800];
-    int (*get_summary)(char *text, size_t size) = hooks()->get_summary;
+    int (*get_summary)(char *text, size_t size) = handler_hooks()->get_summary;
     if (started && get_summary) {
         failure_clear();
         watchdog_enter("get_summary");
@@ -146,19 +141,14 @@ plan_summary(char kind) {
 
 /* ---- Reload ----------------------------------------------------------- */
 
-/* Notes the time limits in run/lock, for clients that get no answer. */
-static void
-note_limits(void) {
-    lock_note((int64_t)(close_delay * 1000), (int64_t)(control_limit() * 1000));
-}
-
 /* Puts a configuration's spans in force. */
 static void
 apply_conf(const struct conf *conf) {
     timers_span(conf_number(conf, "svr.timer.min_span"));
+    double wait = conf_number(conf, "svr.reload.wait");
     close_delay = conf_number(conf, "svr.close.force_close_delay");
-    control_limits(conf_number(conf, "svr.reload.wait"));
-    note_limits();
+    control_limits(wait);
+    lock_note((int64_t)(close_delay * 1000), (int64_t)(wait * 1000));
     watchdog_limits(conf_number(conf, "svr.timer.run_status_check_time_span"),
                     *conf_text(conf, "svr.timer.run_status_check_by") == 'r');
     plan_summary(*conf_text(conf, "svr.timer.summary_output_time_point"));
@@ -166,7 +156,7 @@ apply_conf(const struct conf *conf) {
 
 static void
 reload(void) {
-    bool ran = hooks()->run != NULL;
+    bool ran = handler_hooks()->run != NULL;
     tzset();
     if (reload_take(started) && !ran)
         run_at = 0; /* new code may have a `run` where the old had none */
@@ -206,11 +196,11 @@ ask_figures(void) {
 
 static void
 run(void) {
-    if (!started || !hooks()->run) {
+    if (!started || !handler_hooks()->run) {
         run_at = INT64_MAX;
         return;
     }
-    int millis = call_hook("run", hooks()->run);
+    int millis = call_hook("run", handler_hooks()->run);
     run_pause = millis < 0 ? callback_pause(run_pause) : 0;
     run_at = loop_now() + (millis < 0 ? run_pause : millis * MILLI);
 }
@@ -240,7 +230,7 @@ end(void) {
     callback_posts(true);
     part_send(PART_CLOSE, reload_conf(), closing == RESTART ? "restart" : NULL);
     summarize(NULL);
-    call_hook("on_close", started ? hooks()->on_close : NULL);
+    call_hook("on_close", started ? handler_hooks()->on_close : NULL);
 }
 
 /* The control thread found that the loop hangs. The loop may still close
@@ -283,7 +273,7 @@ static int
 write_pid(void) {
     char text[16];
     size_t length = (size_t)sprintf(text, "%d\n", (int)getpid());
-    return folder_replace(folder, PID_FILE, text, length, 0644) < 0
+    return folder_replace(folder, PID_FILE, text, length, 0644, NULL) < 0
                ? svr_fail(PID_FILE ": %s", strerror(errno))
                : 0;
 }
@@ -291,7 +281,6 @@ write_pid(void) {
 /* run/ was removed and has been restored. */
 static void
 restored(void) {
-    note_limits();
     if (write_pid() < 0)
         svr_err("%s", failure_reason());
 }
@@ -311,7 +300,7 @@ static int
 begin_hooks(void) {
     if (part_send(PART_BEGIN, reload_conf(), NULL) < 0)
         return SERVER_FAILED;
-    int result = callback_hook("on_start", hooks()->on_start);
+    int result = callback_hook("on_start", handler_hooks()->on_start);
     if (result < 0) {
         failure_in("on_start", result);
         return SERVER_FAILED;
@@ -351,10 +340,10 @@ server_start(int dir) {
         svr_fail("event loop: %s", strerror(errno));
         return SERVER_FAILED;
     }
+    status_state("starting");
     if (control_open(dir, &control_duty) < 0)
         return SERVER_FAILED;
-    status_state("starting");
-    reload_log_conf();
+    reload_log_conf(NULL);
     waits_for = part_send(PART_START, reload_conf(), NULL);
     if (waits_for <= 0)
         return waits_for < 0 ? SERVER_FAILED : begin_hooks();

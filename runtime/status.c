@@ -17,7 +17,7 @@
 
 struct status_loop status_loop;
 static const struct figures no_figures;
-static struct status now = {.state = "starting", .figures = &no_figures};
+static struct status now;
 static struct figures *taken; /* NULL: no figures yet */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -289,6 +289,8 @@ status_render(const char *form, bool stale) {
     if (!out)
         return NULL;
     pthread_mutex_lock(&lock);
+    if (!now.figures)
+        now.figures = &no_figures;
     if (part)
         part->render(out, &now, stale);
     else if (json)
@@ -313,7 +315,7 @@ publish_form(const char *form) {
     char path[64], *text = status_render(form, true);
     if (text)
         folder_replace(folder, status_file(form, path), text, strlen(text),
-                       0600);
+                       0600, NULL);
     free(text);
 }
 

@@ -2,36 +2,30 @@
 #define _GNU_SOURCE
 #include "text.h"
 
-#include <errno.h>
 #include <locale.h>
-#include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 int
 text_utf8(const char *text) {
-    static const struct {
-        unsigned char first, last, second_from, second_to, length;
-    } rows[] = {
-        {0x00, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2},
-        {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
-        {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *s = (const unsigned char *)text;
-    size_t i = 0, count = sizeof rows / sizeof *rows;
-    while (i < count && (*s < rows[i].first || *s > rows[i].last))
-        i++;
-    if (i == 0)
-        return 1;
-    if (i == count || s[1] < rows[i].second_from || s[1] > rows[i].second_to)
-        return 0;
-    for (int n = 2; n < rows[i].length; n++)
-        if ((s[n] & 0xc0) != 0x80)
+    int length = *s < 0x80       ? 1
+                 : *s >> 5 == 6  ? 2
+                 : *s >> 4 == 14 ? 3
+                 : *s >> 3 == 30 ? 4
+                                 : 0;
+    uint32_t code = length == 1 ? *s : *s & (0x7fu >> length);
+    for (int i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80)
             return 0;
-    return rows[i].length;
+        code = code << 6 | (s[i] & 0x3f);
+    }
+    bool valid = code >= least[length] && code <= 0x10ffff &&
+                 (code < 0xd800 || code > 0xdfff); /* no surrogate */
+    return valid ? length : 0;
 }
 
 /* Writes the character at `text`, or its escape, to `to`; sets how many bytes
@@ -54,17 +48,47 @@ put_character(char to[8], const char *text, int *taken) {
     return (size_t)length;
 }
 
+/* Copies eight bytes if none of them needs an escape: none is 0x80 or more,
+ * below ' ', or 0x7f. */
+static bool
+put_word(char *to, const char *text) {
+    const uint64_t ones = 0x0101010101010101, high_bits = 0x80 * ones;
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    memcpy(to, text, sizeof word);
+    return ((word | (word - ' ' * ones) | (word + ones)) & high_bits) == 0;
+}
+
+/* Copies the beginning of a text that needs no escape, by words; the last word
+ * may begin in the one before. Returns the number of bytes. */
+static size_t
+put_plain(char *to, const char *text, size_t length) {
+    const size_t word = sizeof(uint64_t);
+    size_t i = 0;
+    while (i + word <= length && put_word(to + i, text + i))
+        i += word;
+    if (i > 0 && i + word > length &&
+        put_word(to + length - word, text + length - word))
+        return length;
+    for (; i < length && text[i] >= ' ' && text[i] < 0x7f; i++)
+        to[i] = text[i];
+    return i;
+}
+
 size_t
 text_line(char *line, size_t size, const char *text) {
+    const char *stop = text + strlen(text);
     char *to = line, *end = line + size - 1;
     for (;;) {
         char character[8];
         int taken;
-        while (to < end && *text >= ' ' && *text < 0x7f)
-            *to++ = *text++;
+        size_t left = (size_t)(stop - text), room = (size_t)(end - to);
+        size_t length = put_plain(to, text, left < room ? left : room);
+        to += length;
+        text += length;
         if (!*text)
             break;
-        size_t length = put_character(character, text, &taken);
+        length = put_character(character, text, &taken);
         if (length > (size_t)(end - to))
             break;
         memcpy(to, character, length);
@@ -75,59 +99,39 @@ text_line(char *line, size_t size, const char *text) {
     return (size_t)(to - line);
 }
 
-/* Writes the character at `s` as it stands in a string; returns its length
- * there, and how many bytes it took. */
-static size_t
-escape_json(const unsigned char *s, char to[8], int *taken) {
-    int length = text_utf8((const char *)s);
+size_t
+text_json(const char *text, char to[8], int *taken) {
+    unsigned char byte = (unsigned char)*text;
+    int length = text_utf8(text);
     *taken = length ? length : 1;
     if (length == 0)
         return (size_t)snprintf(to, 8, "\\ufffd");
-    if (*s < ' ' || *s == 0x7f || *s == '"' || *s == '\\')
-        return (size_t)snprintf(to, 8, "\\u%04x", *s);
-    memcpy(to, s, (size_t)length);
+    if (byte < ' ' || byte == 0x7f || byte == '"' || byte == '\\')
+        return (size_t)snprintf(to, 8, "\\u%04x", byte);
+    memcpy(to, text, (size_t)length);
     return (size_t)length;
-}
-
-size_t
-text_json(char *to, size_t room, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    size_t used = 0, length;
-    char character[8];
-    int taken;
-    to[used++] = '"';
-    for (; *s; s += taken) {
-        length = escape_json(s, character, &taken);
-        if (used + length + 1 > room)
-            break;
-        memcpy(to + used, character, length);
-        used += length;
-    }
-    to[used++] = '"';
-    return used;
 }
 
 void
 text_json_print(FILE *out, const char *text) {
-    char quoted[8192];
-    fwrite(quoted, 1, text_json(quoted, sizeof quoted, text), out);
+    char character[8];
+    int taken;
+    fputc('"', out);
+    for (; *text; text += taken)
+        fwrite(character, 1, text_json(text, character, &taken), out);
+    fputc('"', out);
 }
 
 static locale_t c_words;
 
-static void
+__attribute__((constructor)) static void
 make_words(void) {
     c_words = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
 void
 text_format(char *text, size_t size, const char *format, va_list args) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    int saved = errno;
-    pthread_once(&once, make_words);
     locale_t former = uselocale(c_words);
-    errno = saved;
     vsnprintf(text, size, format, args);
     uselocale(former);
-    errno = saved;
 }

@@ -21,12 +21,11 @@ text_format(char *text, size_t size, const char *format, va_list args);
  * between two characters. Returns the length of the line. Any thread. */
 size_t text_line(char *line, size_t size, const char *text);
 
-/* text_json writes `text` as a JSON string, in quotes, to `to`, at most `room`
- * bytes (2 or more) and no NUL; what does not fit is left out, never half a
- * character. Control bytes are escaped; what is not UTF-8 becomes U+FFFD.
- * Returns the length. text_json_print writes the same to a stream, at most 8 kB
- * of it. */
-size_t text_json(char *to, size_t room, const char *text);
+/* text_json writes the character at `text` as it stands in a JSON string: a
+ * control byte as its escape, what is not UTF-8 as U+FFFD. Sets how many bytes
+ * of `text` it took; returns how many it wrote. text_json_print writes a whole
+ * text, in quotes. */
+size_t text_json(const char *text, char to[8], int *taken);
 void text_json_print(FILE *out, const char *text);
 
 #endif

@@ -1,12 +1,14 @@
 /* timer: which timer is due, and when is the next one. Only data: it calls
  * nothing. */
+#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "timer.h"
 
-enum { ARITY = 4, NONE = -1 };
+enum { ARITY = 4 };
+#define NONE UINT32_MAX
 #define NANO 1000000000
 
 /* A place in the heap; the deadline stands here too, to be near when compared.
@@ -31,13 +33,17 @@ heap(void) {
     return (struct slot *)&all->pool[all->size];
 }
 
+/* The chain of a key, by a hash of its words. The upper half of a product
+ * depends on all bits, so it comes down before the next one, and at the end. */
 static uint32_t *
-chain(const char *key) {
+chain(const char key[TIMER_KEY_SIZE]) {
     uint32_t *chains = (uint32_t *)&heap()[all->size];
-    uint32_t hash = 2166136261;
-    for (; *key; key++)
-        hash = (hash ^ (unsigned char)*key) * 16777619;
-    return &chains[hash & (all->size - 1)];
+    uint64_t hash = 0, word;
+    for (size_t i = 0; i < TIMER_KEY_SIZE; i += sizeof word) {
+        memcpy(&word, key + i, sizeof word);
+        hash = ((hash << 32 | hash >> 32) ^ word) * 0x9e3779b97f4a7c15;
+    }
+    return &chains[(hash >> 32) * all->size >> 32];
 }
 
 static size_t
@@ -129,13 +135,23 @@ grow_timers(void) {
     return 0;
 }
 
-/* Finds the link that leads to a key's timer, or to nothing. */
+/* Finds the link that leads to the timer of a padded key, or to nothing. */
 static uint32_t *
-find_timer(const char *key) {
+find_link(const char key[TIMER_KEY_SIZE]) {
     uint32_t *link = chain(key);
-    while (*link != (uint32_t)NONE && strcmp(all->pool[*link].key, key) != 0)
+    while (*link != NONE &&
+           memcmp(all->pool[*link].key, key, TIMER_KEY_SIZE) != 0)
         link = &all->pool[*link].chain;
     return link;
+}
+
+/* Finds the link that leads to a timer; NULL = there is none. */
+static uint32_t *
+find_timer(const char *key) {
+    char padded[TIMER_KEY_SIZE] = "";
+    memcpy(padded, key, strnlen(key, sizeof padded));
+    uint32_t *link = all ? find_link(padded) : NULL;
+    return link && *link != NONE ? link : NULL;
 }
 
 static int64_t
@@ -160,31 +176,56 @@ int
 timers_add(const struct timer *timer, struct timers_now now) {
     if ((!all || all->count == all->size) && grow_timers() < 0)
         return -1;
-    uint32_t *link = find_timer(timer->key), i = all->free;
-    if (*link != (uint32_t)NONE)
+    uint32_t *link = find_link(timer->key), i = all->free;
+    if (*link != NONE)
         return -1;
     struct timer *new = &all->pool[i];
     all->free = new->chain;
     *new = *timer;
-    new->chain = (uint32_t)NONE;
-    new->last = new->at == 'D' ? clock_begin(new->second, now.wall / NANO)
-                               : now.wall / NANO;
-    if (new->at)
+    new->chain = NONE;
+    if (new->at) {
+        int64_t seconds = now.wall / NANO;
+        new->last =
+            new->at == 'D' ? clock_begin(new->second, seconds) : seconds;
         new->due = wall_due(new, now);
-    else if (new->every)
+    } else if (new->every) {
         new->due = now.mono + new->every;
+    }
     *link = i;
     all->count++;
     sift(all->count - 1, (struct slot){wake_at(new), i});
     return 0;
 }
 
+/* Removes the timer that a link leads to. */
+static void
+take_out(uint32_t *link) {
+    uint32_t i = *link;
+    struct timer *timer = &all->pool[i];
+    *link = timer->chain;
+    all->count--;
+    if (timer->place < all->count)
+        sift(timer->place, heap()[all->count]);
+    timer->chain = all->free;
+    all->free = i;
+}
+
+int
+timers_remove(const char *key, bool own) {
+    uint32_t *link = find_timer(key);
+    if (!link || (all->pool[*link].own != NULL) != own)
+        return -1;
+    take_out(link);
+    return 0;
+}
+
 int
 timers_set(const struct timer *timer, struct timers_now now) {
-    uint32_t *link = all ? find_timer(timer->key) : NULL;
-    struct timer *old =
-        link && *link != (uint32_t)NONE ? &all->pool[*link] : NULL;
-    if (old && !timer->next && !old->next && !timer->runs && !old->runs &&
+    uint32_t *link = find_timer(timer->key);
+    if (!link)
+        return timers_add(timer, now);
+    struct timer *old = &all->pool[*link];
+    if (!timer->next && !old->next && !timer->runs && !old->runs &&
         old->every == timer->every && old->at == timer->at &&
         old->second == timer->second) {
         old->own = timer->own;
@@ -192,30 +233,8 @@ timers_set(const struct timer *timer, struct timers_now now) {
         old->arg = timer->arg;
         return 0;
     }
-    timers_remove(timer->key);
+    take_out(link);
     return timers_add(timer, now);
-}
-
-const struct timer *
-timers_find(const char *key) {
-    uint32_t *link = all ? find_timer(key) : NULL;
-    return link && *link != (uint32_t)NONE ? &all->pool[*link] : NULL;
-}
-
-int
-timers_remove(const char *key) {
-    uint32_t *link = all ? find_timer(key) : NULL;
-    if (!link || *link == (uint32_t)NONE)
-        return -1;
-    uint32_t i = *link;
-    struct timer *timer = &all->pool[i];
-    *link = timer->chain;
-    all->count--;
-    if (timer->place < all->count)
-        sift(timer->place, heap()[all->count]);
-    *timer = (struct timer){.chain = all->free};
-    all->free = i;
-    return 0;
 }
 
 /* ---- Time ------------------------------------------------------------- */
@@ -263,15 +282,15 @@ timers_due(struct timers_now now, struct timer *tick) {
         *tick = *timer;
         sift(0, (struct slot){wake_at(timer), i});
         if (!early && timer->runs > 0 && --timer->runs == 0)
-            timers_remove(timer->key);
+            take_out(find_link(timer->key));
     }
     return true;
 }
 
 void
 timers_delay(const char *key, int64_t due) {
-    uint32_t *link = all ? find_timer(key) : NULL;
-    if (!link || *link == (uint32_t)NONE)
+    uint32_t *link = find_timer(key);
+    if (!link)
         return;
     struct timer *timer = &all->pool[*link];
     timer->due = due;
@@ -281,8 +300,8 @@ timers_delay(const char *key, int64_t due) {
 
 void
 timers_pause(const char *key, int64_t pause, int64_t now) {
-    uint32_t *link = all ? find_timer(key) : NULL;
-    if (!link || *link == (uint32_t)NONE)
+    uint32_t *link = find_timer(key);
+    if (!link)
         return;
     struct timer *timer = &all->pool[*link];
     int64_t late = now + pause - timer->due;

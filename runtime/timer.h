@@ -14,7 +14,7 @@ struct timers_now {
 
 /* A timer. One with `own` is the server's or a part's. */
 struct timer {
-    char key[TIMER_KEY_SIZE];
+    char key[TIMER_KEY_SIZE]; /* padded with NULs */
     svr_call *own;
     const char *call; /* the callback's name */
     const char *next; /* of the callback that decides when it is due; or NULL */
@@ -51,10 +51,9 @@ int timers_add(const struct timer *timer, struct timers_now now);
  * of D, H and M, that is unchanged keeps its phase. Returns 0, or -1 when
  * memory is short. */
 int timers_set(const struct timer *timer, struct timers_now now);
-/* timers_find is the timer with a key, or NULL. */
-const struct timer *timers_find(const char *key);
-/* timers_remove returns 0, or -1 for an unknown key. */
-int timers_remove(const char *key);
+/* timers_remove removes a timer of the user's, or with `own` one of the
+ * server's or a part's. Returns 0, or -1 if there is none with this key. */
+int timers_remove(const char *key, bool own);
 /* timers_delay sets the deadline of a timer that has a `next`. */
 void timers_delay(const char *key, int64_t due);
 /* timers_pause lets a timer rest for `pause` nanoseconds from `now` on; a

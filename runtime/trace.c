@@ -1,23 +1,12 @@
 /* trace: who called whom, by name. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <execinfo.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "part.h"
 #include "trace.h"
-
-int
-trace_take(void *frames[TRACE_DEPTH]) {
-    void *all[TRACE_DEPTH + 1];
-    int count = backtrace(all, TRACE_DEPTH + 1) - 1;
-    if (count <= 0) /* it could not load what it needs */
-        return 0;
-    memcpy(frames, all + 1, (size_t)count * sizeof *frames);
-    return count;
-}
 
 /* Writes the name of the function at an address. */
 static void

@@ -84,6 +84,60 @@ END
     [[ $output == *'log.console.format: unknown placeholder "%(colour)s"'* ]]
 }
 
+@test "a child of fork logs its own process number, as text and as JSON" {
+    set_key log.file_log.format json
+    hooks <<'END'
+#include <sys/wait.h>
+static int run(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        svr_err("child");
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    svr_err("parent of %d", (int)child);
+    return 100000;
+}
+SVR_HANDLER(.run = run);
+END
+    build
+    run_server
+    wait_line 5 'parent of'
+    child=$(sed -n 's/.*>> parent of //p' log.txt)
+    grep -q "demo($child)> .* child$" log.txt
+    grep -q "demo($server)> .* parent of $child$" log.txt
+    grep -q "\"process\": $child, .*\"child\"" log/demo.log
+    grep -q "\"process\": $server, .*\"parent of $child\"" log/demo.log
+    bounded ./svr.sh close
+}
+
+@test "what needs an escape gets one wherever it stands in a message" {
+    set_key log.console.format '"%(message)s"'
+    hooks <<'END'
+static int run(void) {
+    static const char *const odd[] = {"\n", "\x7f", "\x1f", "\xff", "\xc3\xa9", "\xc2\x85"};
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789~ ";
+    for (int kind = 0; kind < 6; kind++)
+        for (int at = 0; at <= 34; at++)
+            svr_info("%.*s%s%s", at, plain, odd[kind], at % 2 ? plain + at : "");
+    svr_info("end");
+    return 100000;
+}
+SVR_HANDLER(.run = run);
+END
+    build
+    run_server
+    wait_line 5 '^end$'
+    python3 - <<'END'
+odd = [b"\\n", b"\\x7f", b"\\x1f", b"\\xff", "\u00e9".encode(), b"\\xc2\\x85"]
+plain = b"abcdefghijklmnopqrstuvwxyz0123456789~ "
+wanted = [plain[:at] + kind + (plain[at:] if at % 2 else b"") for kind in odd for at in range(35)]
+lines = open("log.txt", "rb").read().split(b"\n")
+assert lines[lines.index(b"end") - len(wanted):lines.index(b"end")] == wanted, lines
+END
+    bounded ./svr.sh close
+}
+
 @test "a line too long is cut and says so; errno survives a log call" {
     hooks <<'END'
 #include <errno.h>

@@ -44,7 +44,7 @@ static void
 take_away(int key) {
     char name[TIMER_KEY_SIZE];
     snprintf(name, sizeof name, "key %d", key);
-    if ((timers_remove(name) == 0) != list[key].there)
+    if ((timers_remove(name, false) == 0) != list[key].there)
         fail("a known key is removed, an unknown one refused", key);
     count -= list[key].there;
     list[key].there = false;
@@ -123,7 +123,7 @@ steps(void) {
     now.mono += INT64_C(50 * 60) * 1000000000;
     now.wall = wall_at(14, 59);
     good = good && !timers_due(now, &tick) && set_clock(14, 59) == 1;
-    timers_remove("h");
+    timers_remove("h", false);
     return good;
 }
 
