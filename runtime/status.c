@@ -131,6 +131,7 @@ status_counts(char *text, size_t size) {
     FILE *out = fmemopen(text, size, "w");
     if (!out)
         return;
+    void *former = text_c_locale();
     log_totals(&lines, &lost);
     pthread_mutex_lock(&lock);
     fprintf(out,
@@ -142,6 +143,7 @@ status_counts(char *text, size_t size) {
             status_rss());
     figures_print_own(now.figures, out, "; ");
     pthread_mutex_unlock(&lock);
+    text_former_locale(former);
     fclose(out);
     text[size - 1] = '\0';
 }
@@ -288,6 +290,7 @@ status_render(const char *form, bool stale) {
     FILE *out = json || part || !*form ? buffer_open(&text) : NULL;
     if (!out)
         return NULL;
+    void *former = text_c_locale();
     pthread_mutex_lock(&lock);
     if (!now.figures)
         now.figures = &no_figures;
@@ -298,6 +301,7 @@ status_render(const char *form, bool stale) {
     else
         render_text(out, stale);
     pthread_mutex_unlock(&lock);
+    text_former_locale(former);
     return buffer_close(&text, out) == 0 ? text.text : NULL;
 }
 

@@ -129,6 +129,16 @@ make_words(void) {
     c_words = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
+void *
+text_c_locale(void) {
+    return (void *)uselocale(c_words);
+}
+
+void
+text_former_locale(void *former) {
+    uselocale((locale_t)former);
+}
+
 void
 text_format(char *text, size_t size, const char *format, va_list args) {
     locale_t former = uselocale(c_words);

@@ -169,7 +169,8 @@ END
     SVR_BUILD=0 run bounded ./svr.sh reload
     [ "$status" -eq 0 ]
     [[ $output =~ pause\ [0-9.]+\ ms ]]
-    json turns
+    json busy_seconds
+    bounded ./svr.sh status | grep -E 'busy [0-9]+\.[0-9] %'
     run grep -E ' [0-9]+,[0-9]' <(bounded ./svr.sh status --metrics 2>/dev/null || true)
     [ "$output" = "" ]
     set_key svr.timer.min_span 99999
