@@ -19,8 +19,6 @@ text_format(char *text, size_t size, const char *format, va_list args);
  * text_former_locale gives back the one that it returned. */
 void *text_c_locale(void);
 void text_former_locale(void *former);
-*uselocale(3) of what it returns gives back the former one.* / locale_t
-    text_c_locale(void);
 
 /* text_line copies `text` to `line` as one line. A control character, a C1
  * control character and a byte that is not UTF-8 become the escapes \n, \r, \t
