@@ -38,6 +38,13 @@ struct source {
 };
 extern const struct source source_built; /* what make left, and svr_conf */
 
+/* Code that may follow the live code. */
+struct candidate {
+    const char *code; /* what make left */
+    const char *copy; /* the file that would be loaded, with the same bytes */
+    const char *live; /* the private copy of the live code */
+};
+
 /* A part. What is left out does nothing. All functions run on the loop thread
  * unless the comment says otherwise; `check` also runs in the process that
  * tries a candidate. */
@@ -50,9 +57,11 @@ struct part {
      * configuration in force. */
     int (*event)(enum part_event event, const struct conf *conf,
                  const char *text);
-    /* Code is a candidate: a failure, -1 as svr_fail, rejects it. The thread of
-     * the reload. */
-    int (*candidate)(const char *path);
+    /* Code is a candidate: a failure, -1 as svr_fail, rejects it; a remark for
+     * the verdict may go to `remark`. The thread of the reload; for `svr.sh
+     * check` another process, where handler_live has no code. */
+    int (*candidate)(const struct candidate *candidate,
+                     char remark[FAILURE_SIZE]);
     /* Looks after the log file, once a second before a line goes there. Any
      * thread, one at a time. Must not log; returns 0, or -1 as svr_fail, which
      * is logged for it. */
@@ -105,8 +114,10 @@ struct conf *part_conf(int dir, const char *file, const struct svr_key *keys);
 int part_send(enum part_event event, const struct conf *conf, const char *text);
 
 /* part_candidate and part_log_file ask all parts. Return 0, or -1 as svr_fail
- * from the first that failed. part_hung notifies all parts. */
-int part_candidate(const char *path);
+ * from the first that failed. `warning` gets the remarks at its end. part_hung
+ * notifies all parts. */
+int part_candidate(const struct candidate *candidate,
+                   char warning[FAILURE_SIZE]);
 int part_log_file(const struct conf *conf, const char *path);
 void part_hung(void);
 

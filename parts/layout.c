@@ -1,0 +1,97 @@
+/* layout: refuses a reload whose types changed under living data. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "handler.h"
+#include "layout-list.h"
+#include "part.h"
+
+#define READER "build/programs.d/layout-reader"
+/* All types that data of this server may have, and those after a reload. */
+#define LIST "run/layout"
+#define NEXT LIST ".new"
+
+static bool unknown, warned; /* about types that are not known */
+
+/* Writes why there was no verdict on the types. */
+static void
+explain_silence(int end, int status, char why[FAILURE_SIZE]) {
+    if (end < 0)
+        snprintf(why, FAILURE_SIZE, READER ": %.200s", failure_reason());
+    else if (end == CHECK_LATE)
+        snprintf(why, FAILURE_SIZE, READER " took too long");
+    else if (WIFSIGNALED(status))
+        snprintf(why, FAILURE_SIZE, READER " died of signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(why, FAILURE_SIZE,
+                 READER " ended with status %d (is libdw1 installed?)",
+                 WEXITSTATUS(status));
+}
+
+/* Reports whether `line` begins with a word, and returns what is after it. */
+static const char *
+after_word(const char *line, const char *word) {
+    size_t length = strlen(word);
+    return strncmp(line, word, length)
+               ? NULL
+               : line + length + strspn(line + length, ": ");
+}
+
+/* Compares the types of two files. Returns 0, with why they are not known or
+ * "" in `why`, or -1 as svr_fail with what changed. */
+static int
+compare_types(char *const argv[], char why[FAILURE_SIZE]) {
+    char line[FAILURE_SIZE];
+    int status = 0;
+    int end =
+        check_ask(part_folder, STDOUT_FILENO, READER, argv, line, &status);
+    const char *text = end == CHECK_ENDED ? line : "";
+    const char *changed = after_word(text, LAYOUT_CHANGED);
+    const char *silent = after_word(text, LAYOUT_UNKNOWN);
+    *why = '\0';
+    if (changed)
+        return svr_fail("%.400s: raise state_version and migrate", changed);
+    if (silent)
+        snprintf(why, FAILURE_SIZE, "%s", silent);
+    else if (!after_word(text, LAYOUT_SAME))
+        explain_silence(end, status, why);
+    return 0;
+}
+
+static int
+judge_types(const struct candidate *candidate, char remark[FAILURE_SIZE]) {
+    char why[FAILURE_SIZE];
+    bool reloads = handler_live()->code != NULL;
+    bool known = faccessat(part_folder, LIST, F_OK, 0) == 0;
+    char *argv[] = {"layout-reader", (char *)(known ? LIST : candidate->live),
+                    (char *)candidate->copy, reloads ? NEXT : NULL, NULL};
+    if (reloads)
+        unlinkat(part_folder, NEXT, 0);
+    if (compare_types(argv, why) < 0)
+        return svr_fail("%s, or restart", failure_reason());
+    unknown = *why != '\0';
+    if (unknown && !warned)
+        snprintf(remark, FAILURE_SIZE,
+                 "warning: types are not compared: %.400s", why);
+    return 0;
+}
+
+static int
+layout_event(enum part_event event, const struct conf *conf, const char *text) {
+    (void)conf;
+    if (event == PART_START) {
+        unlinkat(part_folder, LIST, 0); /* of another run, with other data */
+    } else if (event == PART_RELOADED && !text) {
+        renameat(part_folder, NEXT, part_folder, LIST);
+        warned = warned || unknown;
+    }
+    return 0;
+}
+
+const struct part part_layout = {
+    .name = "layout", .event = layout_event, .candidate = judge_types};
