@@ -102,6 +102,7 @@ layout_write(const char *path, const struct list *list) {
         if (inner)
             fputs(LAYOUT_REST, out);
     }
+    fputs(LAYOUT_END, out);
     if (fclose(out) != 0)
         layout_unknown("%s: %s", path, strerror(errno));
 }
@@ -141,17 +142,17 @@ read_entry(struct list *list, char kind, char *line) {
         type->size = next_number(&line);
         type->place = layout_word(next_word(&line));
     } else {
-        layout_unknown("a damaged list");
+        layout_unknown("a damaged list of types");
     }
 }
 
-/* Reads what layout_write wrote; the first line was read. */
 void
 layout_read(FILE *in, struct list *list) {
     char *line = NULL;
     size_t room = 0;
-    ssize_t length;
-    while ((length = getline(&line, &room, in)) > 0) {
+    bool whole = false;
+    while (getline(&line, &room, in) > 0) {
+        whole = strcmp(line, LAYOUT_REST) == 0 || strcmp(line, LAYOUT_END) == 0;
         line[strcspn(line, "\n")] = '\0';
         char *rest = line, *first = next_word(&rest);
         if (strcmp(first, "state") == 0) {
@@ -159,13 +160,11 @@ layout_read(FILE *in, struct list *list) {
             list->version = next_number(&rest);
         } else if (strlen(first) == 1) {
             read_entry(list, *first, rest);
-        } else if (strcmp(first, "rest") != 0) {
-            layout_unknown("a damaged list");
         }
     }
     free(line);
-    if (!list->state)
-        layout_unknown("a damaged list");
+    if (!list->state || !whole)
+        layout_unknown("a damaged list of types");
 }
 
 /* ---- Two lists -------------------------------------------------------- */
@@ -240,8 +239,8 @@ describe_change(FILE *why, const struct type *type, const char *place,
     fprintf(why, "%s%s%s: ", type->tagged ? layout_kind(type->kind) : "",
             type->tagged ? " " : "", type->name);
     vfprintf(why, format, args);
-    if (*place)
-        fprintf(why, " (%s)", place);
+    if (*place || *type->place) /* enumerators have none */
+        fprintf(why, " (%s)", *place ? place : type->place);
     va_end(args);
 }
 

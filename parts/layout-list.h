@@ -50,8 +50,10 @@ struct list {
 #define LAYOUT_CHANGED "changed"
 #define LAYOUT_UNKNOWN "unknown"
 
-/* The state's types are first in a list, up to this line. */
+/* The state's types are first in a list, up to the first of these lines; the
+ * other is the last. */
 #define LAYOUT_REST "rest\n"
+#define LAYOUT_END  "end\n"
 
 /* layout_unknown ends the program with the verdict LAYOUT_UNKNOWN. */
 _Noreturn void layout_unknown(const char *format, ...)

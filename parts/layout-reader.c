@@ -133,19 +133,30 @@ kind_of(int tag) {
     }
 }
 
-/* FILE:LINE of a declaration, the file named as for the compiler. */
+/* The file of a declaration: dwarf_decl_file(3) does not know that DWARF 5
+ * counts from 0. */
+static const char *
+file_of(Dwarf_Die *die, Dwarf_Die *unit) {
+    Dwarf_Files *files;
+    size_t count;
+    int64_t index = number_of(die, DW_AT_decl_file, -1);
+    if (index < 0 || !dwarf_diecu(die, unit, NULL, NULL) ||
+        dwarf_getsrcfiles(unit, &files, &count) != 0 || (size_t)index >= count)
+        return NULL;
+    return dwarf_filesrc(files, (size_t)index, NULL, NULL);
+}
+
+/* FILE:LINE of a declaration, from the folder where the compiler ran. */
 static char *
 place_of(Dwarf_Die *die) {
     char text[512];
     Dwarf_Die unit;
+    Dwarf_Attribute attribute;
     int line = 0;
-    const char *path = dwarf_decl_file(die);
+    const char *path = file_of(die, &unit), *folder = NULL;
     if (!path || dwarf_decl_line(die, &line) != 0)
         return layout_word("");
-    Dwarf_Attribute attribute;
-    const char *folder = NULL;
-    if (dwarf_diecu(die, &unit, NULL, NULL) &&
-        dwarf_attr(&unit, DW_AT_comp_dir, &attribute))
+    if (dwarf_attr(&unit, DW_AT_comp_dir, &attribute))
         folder = dwarf_formstring(&attribute);
     size_t length = folder ? strlen(folder) : 0;
     if (length && strncmp(path, folder, length) == 0 && path[length] == '/')
@@ -723,7 +734,7 @@ read_handler(int fd, struct list *list) {
         read_table();
     list->version = file.version;
     if (!dwarf)
-        return "it has no debug information (compile with -g)";
+        return "has no debug information (compile with -g)";
     index_units(dwarf);
     want_roots();
     for (size_t i = 0; i < list->count; i++)
@@ -733,12 +744,11 @@ read_handler(int fd, struct list *list) {
     if (list->count > 0 || file.state_size == 0)
         return NULL;
     if (file.split > 0)
-        return "its types are in .dwo files (compile without -gsplit-dwarf)";
-    return file.count == 0 ? "its debug information has no types (compile "
-                             "with -g, not -g1)"
-                           : "the type of the state is not known; SVR_TYPES"
-                             "(struct NAME) in my_server.c names it "
-                             "(parts/layout.h)";
+        return "has its types in .dwo files (compile without -gsplit-dwarf)";
+    return file.count == 0
+               ? "has no types in its debug information (compile with -g)"
+               : "does not show the type of its state; SVR_TYPES(struct NAME) "
+                 "in your sources names it (parts/layout.h)";
 }
 
 /* Reads either. */
@@ -782,7 +792,8 @@ judge(const char *before, const char *after, const char *path,
     if (!same)
         printf(LAYOUT_CHANGED ": %s\n", reason);
     else if (unknown_new || unknown_old)
-        printf(LAYOUT_UNKNOWN ": %s%s\n", unknown_new ? "" : "before: ",
+        printf(LAYOUT_UNKNOWN ": the %s code %s\n",
+               unknown_new ? "new" : "live",
                unknown_new ? unknown_new : unknown_old);
     else
         puts(LAYOUT_SAME);
