@@ -12,31 +12,51 @@
 #include "callback.h"
 #include "store.h"
 
-/* What stands before the state, or before what `save` wrote. */
+/* What stands before the state's bytes, before what `save` wrote, or before the
+ * number of the state's bytes, these bytes, and of what type they are. */
 struct head {
     char server[48];
-    int32_t version, by_callback;
+    int32_t version, form;
 };
+enum form { BYTES, BY_CALLBACK, TYPED };
 
 static char path[512];
 static int saved_version;
 static uint64_t saved, failed;
 static bool ready;
 
-/* Writes a checkpoint's bytes. */
+/* Writes the state's bytes, and of what type they are if a part knows that. */
+static int
+write_bytes(FILE *out, struct head *head) {
+    struct buffer type;
+    uint64_t size = handler_live()->table->state_size;
+    FILE *text = buffer_open(&type);
+    if (text)
+        part_state_type(text);
+    if (buffer_close(&type, text) < 0)
+        return svr_fail("no memory");
+    head->form = type.size > 0 ? TYPED : BYTES;
+    fwrite(head, sizeof *head, 1, out);
+    if (head->form == TYPED)
+        fwrite(&size, sizeof size, 1, out);
+    fwrite(svr_state(), 1, size, out);
+    fwrite(type.text, 1, type.size, out);
+    free(type.text);
+    return 0;
+}
+
+/* Writes a checkpoint. */
 static int
 write_checkpoint(FILE *out) {
     const struct svr_handler *code = handler_live()->table;
     struct head head = {.server = SVR_PROJECT,
                         .version = code->state_version,
-                        .by_callback = handler_index("save") >= 0};
-    int result = 0;
+                        .form = BY_CALLBACK};
+    if (handler_index("save") < 0)
+        return write_bytes(out, &head);
     fwrite(&head, sizeof head, 1, out);
-    if (!head.by_callback)
-        fwrite(svr_state(), 1, code->state_size, out);
-    else if ((result = handler_call("save", out)) < 0)
-        return failure_in("save", result);
-    return 0;
+    int result = handler_call("save", out);
+    return result < 0 ? failure_in("save", result) : 0;
 }
 
 int
@@ -60,38 +80,71 @@ svr_checkpoint_save(void) {
     return good ? 0 : -1;
 }
 
+/* Makes the state of its bytes. */
+static int
+load_bytes(int version, const char *bytes, size_t size) {
+    const struct svr_handler *code = handler_live()->table;
+    if (version == code->state_version && size == code->state_size) {
+        memcpy(svr_state(), bytes, size);
+        return 0;
+    }
+    if (!code->migrate)
+        return svr_fail("its version %d of %zu bytes needs migrate", version,
+                        size);
+    int result = code->migrate(version, bytes, svr_state());
+    return result < 0 ? failure_in("migrate", result) : 0;
+}
+
+/* The same, if they are of a type that the code still has. */
+static int
+load_typed(int version, const char *rest, size_t size) {
+    uint64_t used;
+    char live[48];
+    if (size < sizeof used)
+        return svr_fail("it is no checkpoint");
+    memcpy(&used, rest, sizeof used);
+    rest += sizeof used;
+    size -= sizeof used;
+    if (used > size)
+        return svr_fail("it is no checkpoint");
+    handler_path(handler_live(), live);
+    if (version == handler_live()->table->state_version &&
+        part_state_fits(rest + used, size - used, live) < 0)
+        return -1;
+    return load_bytes(version, rest, used);
+}
+
+/* Lets the callback make the state of what `save` wrote. */
+static int
+load_by_callback(const char *text, size_t size) {
+    FILE *in = fmemopen((void *)text, size, "r");
+    if (!in)
+        return svr_fail("no memory");
+    int result = handler_call("load", in);
+    if (result < 0)
+        failure_in("load", result);
+    fclose(in);
+    return result;
+}
+
 /* Makes the state of what was saved. */
 static int
 load_checkpoint(const struct head *head, size_t size) {
     const struct svr_handler *code = handler_live()->table;
+    const char *rest = (const char *)(head + 1);
     bool by_callback = handler_index("load") >= 0;
-    int result = 0;
     if (strcmp(head->server, SVR_PROJECT) != 0)
         return svr_fail("it is of the server %.47s", head->server);
     if (head->version > code->state_version)
         return svr_fail("its version %d is newer than the code's %d",
                         head->version, code->state_version);
-    if (head->by_callback != by_callback)
+    if ((head->form == BY_CALLBACK) != by_callback)
         return svr_fail("it was saved %s the callbacks save and load",
                         by_callback ? "without" : "by");
-    if (by_callback) {
-        FILE *in = fmemopen((void *)(head + 1), size, "r");
-        if (!in)
-            return svr_fail("no memory");
-        if ((result = handler_call("load", in)) < 0)
-            failure_in("load", result);
-        fclose(in);
-    } else if (head->version == code->state_version &&
-               size == code->state_size) {
-        memcpy(svr_state(), head + 1, size);
-    } else if (!code->migrate) {
-        return svr_fail("its version %d of %zu bytes needs migrate",
-                        head->version, size);
-    } else if ((result = code->migrate(head->version, head + 1, svr_state())) <
-               0) {
-        failure_in("migrate", result);
-    }
-    return result;
+    if (by_callback)
+        return load_by_callback(rest, size);
+    return head->form == TYPED ? load_typed(head->version, rest, size)
+                               : load_bytes(head->version, rest, size);
 }
 
 /* Finds the state of the last time, if there was one. */
@@ -133,6 +186,22 @@ save_last(void) {
     return svr_checkpoint_save() == 0 ? 0 : svr_checkpoint_save();
 }
 
+/* A restart must find a state that its code can read. */
+static int
+judge_successor(const char *file) {
+    struct buffer type;
+    if (handler_index("save") >= 0)
+        return 0;
+    FILE *text = buffer_open(&type);
+    if (text)
+        part_state_type(text);
+    if (buffer_close(&type, text) < 0)
+        return svr_fail("no memory");
+    int result = part_state_fits(type.text, type.size, file);
+    free(type.text);
+    return result < 0 ? svr_fail("checkpoint: %.400s", failure_reason()) : 0;
+}
+
 static int
 checkpoint_event(enum part_event event, const struct conf *conf,
                  const char *text) {
@@ -170,4 +239,5 @@ static const struct svr_key keys[] = {
 const struct part part_checkpoint = {.name = "checkpoint",
                                      .keys = keys,
                                      .event = checkpoint_event,
+                                     .successor = judge_successor,
                                      .status = checkpoint_status};

@@ -785,7 +785,7 @@ judge(const char *before, const char *after, const char *path,
                 old.version != new.version ||
                 layout_compare(&old, &new, state_only, why);
     fclose(why);
-    if (!first && (unknown_new || old.version == new.version))
+    if (!first && old.version == new.version)
         layout_merge(&new, &old);
     if (path && same)
         layout_write(path, &new);

@@ -1,11 +1,13 @@
 /* layout: refuses a reload whose types changed under living data. */
 #define _GNU_SOURCE
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "folder.h"
 #include "handler.h"
 #include "layout-list.h"
 #include "part.h"
@@ -14,6 +16,7 @@
 /* All types that data of this server may have, and those after a reload. */
 #define LIST "run/layout"
 #define NEXT LIST ".new"
+#define KEPT LIST ".kept.new" /* of a state that was kept in a file */
 
 static bool unknown, warned; /* about types that are not known */
 
@@ -81,6 +84,52 @@ judge_types(const struct candidate *candidate, char remark[FAILURE_SIZE]) {
     return 0;
 }
 
+/* ---- A state that is kept in a file ------------------------------------ */
+
+/* Opens the list of the live code's types; before the first reload it is made
+ * here. NULL: they are not known. */
+static FILE *
+open_list(void) {
+    char live[48], why[FAILURE_SIZE];
+    handler_path(handler_live(), live);
+    char *argv[] = {"layout-reader", "-", live, LIST, NULL};
+    int fd = folder_open(part_folder, LIST, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0 && compare_types(argv, why) == 0)
+        fd = folder_open(part_folder, LIST, O_RDONLY | O_CLOEXEC, 0);
+    return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
+/* Copies what the state consists of: a list of its own. */
+static void
+write_state_type(FILE *out) {
+    char *line = NULL;
+    size_t room = 0;
+    FILE *list = open_list();
+    while (list && getline(&line, &room, list) > 0) {
+        fputs(line, out);
+        if (strcmp(line, LAYOUT_REST) == 0)
+            break;
+    }
+    free(line);
+    if (list)
+        fclose(list);
+}
+
+static int
+judge_state(const char *type, size_t size, const char *path) {
+    char why[FAILURE_SIZE];
+    char *argv[] = {"layout-reader", "--state", KEPT, (char *)path, NULL};
+    if (size == 0 || folder_replace(part_folder, KEPT, type, size, 0600) < 0)
+        return 0; /* as if nothing was known */
+    int result = compare_types(argv, why);
+    unlinkat(part_folder, KEPT, 0);
+    if (result == 0 && *why)
+        svr_warn("layout: the state's type is not compared: %.400s", why);
+    return result;
+}
+
+/* ------------------------------------------------------------------------ */
+
 static int
 layout_event(enum part_event event, const struct conf *conf, const char *text) {
     (void)conf;
@@ -93,5 +142,8 @@ layout_event(enum part_event event, const struct conf *conf, const char *text) {
     return 0;
 }
 
-const struct part part_layout = {
-    .name = "layout", .event = layout_event, .candidate = judge_types};
+const struct part part_layout = {.name = "layout",
+                                 .event = layout_event,
+                                 .candidate = judge_types,
+                                 .state_type = write_state_type,
+                                 .state_fits = judge_state};

@@ -106,7 +106,10 @@ check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
     size_t word = strlen(PASSED);
     bool passed = strncmp(text, PASSED, word) == 0;
     if (end == CHECK_ENDED && (passed || strncmp(text, FAILED, word) == 0)) {
-        memcpy(warning, text + word, strlen(text + word) + 1);
+        size_t used = strlen(warning);
+        if (passed && text[word])
+            snprintf(warning + used, FAILURE_SIZE - used, "%s%.256s",
+                     used ? ", " : "", text + word);
         return passed ? 0 : svr_fail("%s", text + word);
     }
     if (end == CHECK_LATE)

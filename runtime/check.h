@@ -17,8 +17,8 @@ struct check {
 };
 
 /* check_run lets another process load the code, read the configuration and open
- * its logs, for 3 s at most, in the folder `dir`. Returns 0, with a warning or
- * "" in `text`, or -1 as svr_fail. Any thread. */
+ * its logs, for 3 s at most, in the folder `dir`. Returns 0, with a warning
+ * added to `text`, or -1 as svr_fail. Any thread. */
 int check_run(int dir, struct check check, char text[FAILURE_SIZE]);
 
 /* How a program ended that was asked. */

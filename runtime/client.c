@@ -276,11 +276,12 @@ client_check(int dir) {
         check.running = sscanf(talk.answer + 1, "%zu %d %lx %u", &check.size,
                                &check.version, &abi, &live.copy) >= 3;
     free(talk.answer);
-    int result = check_run(dir, check, warning);
+    int result =
+        live.copy > 0 && abi == SVR_ABI ? check_parts_of(&live, warning) : 0;
+    if (result == 0)
+        result = check_run(dir, check, warning);
     if (result == 0 && abi != SVR_ABI)
         result = svr_fail("the running server is of another build: restart");
-    if (result == 0 && live.copy > 0)
-        result = check_parts_of(&live, warning);
     if (result < 0)
         printf("rejected: %s\n", failure_reason());
     else

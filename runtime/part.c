@@ -76,6 +76,29 @@ part_candidate(const struct candidate *candidate, char warning[FAILURE_SIZE]) {
 }
 
 int
+part_successor(const char *path) {
+    for (const struct part *const *part = parts; *part; part++)
+        if ((*part)->successor && (*part)->successor(path) < 0)
+            return -1;
+    return 0;
+}
+
+void
+part_state_type(FILE *out) {
+    for (const struct part *const *part = parts; *part; part++)
+        if ((*part)->state_type)
+            (*part)->state_type(out);
+}
+
+int
+part_state_fits(const char *type, size_t size, const char *path) {
+    for (const struct part *const *part = parts; *part; part++)
+        if ((*part)->state_fits && (*part)->state_fits(type, size, path) < 0)
+            return -1;
+    return 0;
+}
+
+int
 part_log_file(const struct conf *conf, const char *path) {
     for (const struct part *const *part = parts; *part; part++)
         if ((*part)->log_file && (*part)->log_file(conf, path) < 0)

@@ -62,6 +62,15 @@ struct part {
      * check` another process, where handler_live has no code. */
     int (*candidate)(const struct candidate *candidate,
                      char remark[FAILURE_SIZE]);
+    /* The code in a file, `path`, is what a restart would run: a failure, -1 as
+     * svr_fail, rejects the restart. The thread of the restart. */
+    int (*successor)(const char *path);
+    /* Writes what type the bytes of the state have, for a file that keeps them;
+     * nothing if that is not known. */
+    void (*state_type)(FILE *out);
+    /* Reports whether bytes of such a type, a text of that `size`, are a state
+     * of the code in a file, `path`. Returns 0, or -1 as svr_fail. */
+    int (*state_fits)(const char *type, size_t size, const char *path);
     /* Looks after the log file, once a second before a line goes there. Any
      * thread, one at a time. Must not log; returns 0, or -1 as svr_fail, which
      * is logged for it. */
@@ -120,6 +129,12 @@ int part_candidate(const struct candidate *candidate,
                    char warning[FAILURE_SIZE]);
 int part_log_file(const struct conf *conf, const char *path);
 void part_hung(void);
+
+/* part_successor asks all parts, as part_candidate does. part_state_type and
+ * part_state_fits ask the part that knows types; without one all bytes fit. */
+int part_successor(const char *path);
+void part_state_type(FILE *out);
+int part_state_fits(const char *type, size_t size, const char *path);
 
 /* part_status writes the members of all parts. */
 void part_status(FILE *out);

@@ -130,7 +130,7 @@ describe_success(const struct conf *former) {
 
 /* ---- Beside the loop: copy and try ------------------------------------ */
 
-/* Tries the candidate in another process, then by the parts. */
+/* Tries the candidate by the parts, then in another process. */
 static int
 try_candidate(void) {
     const struct source *source = reload.candidate.source;
@@ -141,9 +141,10 @@ try_candidate(void) {
                           .running = true,
                           .size = live_hooks()->state_size,
                           .version = live_hooks()->state_version};
-    return check_run(folder, trial, reload.warning) < 0
+    *reload.warning = '\0';
+    return part_candidate(&candidate, reload.warning) < 0
                ? -1
-               : part_candidate(&candidate, reload.warning);
+               : check_run(folder, trial, reload.warning);
 }
 
 static void *

@@ -261,10 +261,10 @@ start_with() {
     build
     run bounded ./svr.sh check
     [ "$status" -eq 1 ]
-    [ "$output" = "rejected: struct client: member idle moved from 8 to 16 (my_server.c:8): raise state_version \
+    [ "$output" = "rejected: struct client: member idle moved from 8 to 16 (my_server.c:9): raise state_version \
 and migrate, or restart" ]
     rejected
-    [ "$output" = "rejected: struct client: member idle moved from 8 to 16 (my_server.c:8): raise state_version \
+    [ "$output" = "rejected: struct client: member idle moved from 8 to 16 (my_server.c:9): raise state_version \
 and migrate, or restart; generation 1 keeps running" ]
     before=$(last_turn)
     server_with 'int id; int64_t idle; /* as before */'
@@ -307,7 +307,7 @@ and migrate, or restart; generation 1 keeps running" ]
     [ "$status" -eq 0 ]
     server_with 'enum { IDLE, BUSY, LOST } kind;'
     rejected
-    [[ $output == *": 2 was GONE, is LOST (my_server.c:8): raise"* ]]
+    [[ $output == *": 2 was GONE, is LOST (my_server.c:9): raise"* ]]
 }
 
 @test "a type that is away for some generations is remembered" {
@@ -404,7 +404,7 @@ END
         [[ $output != *warning* ]]
         sed -i 's/^struct state {/&\n    int64_t more;/' my_server.c my_util.h
         rejected
-        [[ $output == *": struct state: member "*" moved from 0 to 8 (my_"*"): raise state_version and migrate"* ]]
+        [[ $output == *": struct state: member "*" moved from 0 to 8 (my_"*"): raise state_version and migrate, or restart"* ]]
         kill -9 "$server"
     done
 }
@@ -413,7 +413,7 @@ END
     start_with 'int id;'
     make -s install prefix="$P/inst/demo" user="$(id -un)"
     [ -x inst/demo/build/programs.d/layout-reader ]
-    run "${CC:-cc}" -nostdinc -E parts/layout-reader.c
+    run "${CC:-cc}" -nostdinc -I. -E parts/layout-reader.c
     [[ $output == *"the part layout needs libdw of elfutils (Debian: apt install libdw-dev)"* ]]
 }
 
@@ -496,4 +496,106 @@ END
     [ "$status" -le 1 ]
     alive "$server"
     json generation
+}
+
+# A project with a checkpoint too, built in place of the present one.
+with_checkpoint() {
+    P=$BATS_TEST_TMPDIR/kept/demo
+    mkdir "${P%/demo}"
+    "$TINY_NEW" -q --with checkpoint,layout "$P"
+    cd "$P"
+}
+
+# counting_state MEMBERS [VERSION]: a state without pointers.
+counting_state() {
+    hooks <<END
+struct state { $1 };
+static int run(void) {
+    struct state *state = svr_state();
+    svr_info("turn %ld", (long)++state->turns);
+    return 50;
+}
+static int migrate(int from, const void *old, void *new) {
+    memcpy(new, old, sizeof(long));
+    return from == 1 ? SVR_OK : svr_fail("from %d", from);
+}
+SVR_HANDLER(.run = run, .state_size = sizeof(struct state), .state_version = ${2:-1}, .migrate = migrate);
+END
+    build
+}
+
+start_again() {
+    [ ! -e run/control ] || bounded ./svr.sh close
+    wait_until 10 test -s status.txt
+    cat log.txt >>all.txt
+    rm -f server.pid status.txt
+    run_server
+}
+
+@test "a start that would read the bytes of a checkpoint as another type is refused; the file stays" {
+    with_checkpoint
+    counting_state 'long turns; int a, b;'
+    run_server
+    wait_line 5 'turn 3'
+    turns=$(last_turn)
+    start_again
+    wait_line 5 'turn'
+    [ "$(grep -o 'turn [0-9]*' log.txt | head -n 1 | cut -d' ' -f2)" -gt "$turns" ]
+    counting_state 'long turns; int b, a;'
+    start_again
+    [ "$(exit_status)" = 1 ]
+    reason='struct state: member a moved from 8 to 12 (my_server.c:8): raise state_version and migrate'
+    wait_line 5 "start failed: checkpoint run/state: $reason; move it away to start without it\$"
+    counting_state 'int64_t turns; int a, b; /* the same */'
+    start_again
+    wait_line 5 'turn'
+    counting_state 'long turns; int b, a;' 2
+    start_again
+    wait_line 5 'turn'
+}
+
+@test "a restart that would, is refused before anything is closed; what a reload took is what is saved" {
+    with_checkpoint
+    counting_state 'long turns; int a, b;'
+    run_server
+    wait_line 5 'turn 3'
+    counting_state 'long turns; int b, a;'
+    run bounded ./svr.sh restart
+    [ "$status" -eq 1 ]
+    [[ $output == *"rejected: checkpoint: struct state: member a moved from 8 to 12 (my_server.c:8): raise state_version \
+and migrate; the server keeps running"* ]]
+    alive "$server"
+    counting_state 'long turns; int b, a;' 2
+    applied
+    counting_state 'long turns; int b, a; /* as it is now */' 2
+    bounded ./svr.sh restart
+    wait_until 10 eval '[ "$(json generation)" = 1 ]'
+    wait_line 5 'turn'
+    [ "$(json state)" = running ]
+}
+
+@test "a checkpoint of a server without the part, and one of a part that knew no types, are still read" {
+    with_checkpoint
+    "$TINY_NEW" -q --with checkpoint "$BATS_TEST_TMPDIR/plain/demo" 2>/dev/null ||
+        { mkdir "$BATS_TEST_TMPDIR/plain"; "$TINY_NEW" -q --with checkpoint "$BATS_TEST_TMPDIR/plain/demo"; }
+    counting_state 'long turns; int a, b;'
+    cp my_server.c Makefile "$BATS_TEST_TMPDIR/plain/demo/"
+    kept=$P
+    cd "$BATS_TEST_TMPDIR/plain/demo"
+    build
+    run_server
+    wait_line 5 'turn 3'
+    bounded ./svr.sh close
+    wait_until 10 test -s status.txt
+    [ ! -e run/layout ]
+    mkdir -p "$kept/run"
+    cp run/state "$kept/run/"
+    turns=$(last_turn)
+    cd "$kept"
+    strip build/handler.so
+    run_server
+    wait_line 5 "turn $((turns + 1))\$"
+    start_again
+    wait_line 5 'turn'
+    [ "$(last_turn)" -gt "$turns" ]
 }
