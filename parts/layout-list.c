@@ -48,14 +48,6 @@ layout_word(const char *text) {
     return copy;
 }
 
-FILE *
-layout_text(char **text, size_t *size) {
-    FILE *out = open_memstream(text, size);
-    if (!out)
-        layout_unknown("no memory");
-    return out;
-}
-
 const char *
 layout_kind(char kind) {
     return kind == 's' ? "struct" : kind == 'u' ? "union" : "enum";

@@ -62,10 +62,9 @@ _Noreturn void layout_unknown(const char *format, ...)
 /* layout_grow returns an array with room for one more than `count`. */
 void *layout_grow(void *array, size_t count, size_t size);
 
-/* layout_word copies a text; what would not be one word of a list is replaced.
- * layout_text opens a text of any length. The caller frees both. */
+/* layout_word copies a text (NULL: ""); what would not be one word of a list is
+ * replaced. The caller frees. */
 char *layout_word(const char *text);
-FILE *layout_text(char **text, size_t *size);
 
 /* layout_kind is C's word for a kind of type. */
 const char *layout_kind(char kind);

@@ -22,12 +22,22 @@
 #include "svr.h"
 
 enum { MOST_DEPTH = 64, BYTE = 8 };
-#define ROOT "svr_types_"
+#define ROOT   "svr_types_"
+#define VTABLE "table of virtual functions"
 
 /* A named type, as its unit has it. */
 struct row {
     char *name;
     Dwarf_Die die;
+};
+
+/* What is written of a type: its form, and how a person reads it. */
+struct words {
+    struct text {
+        char bytes[4096];
+        size_t used;
+    } form, shown;
+    bool hidden; /* what comes is not shown */
 };
 
 /* What is read of a file. */
@@ -42,6 +52,14 @@ static struct {
     int64_t state_size, version;
     struct list *list;
 } file;
+
+static char *
+keep_text(const char *text) {
+    char *copy = strdup(text);
+    if (!copy)
+        layout_unknown("no memory");
+    return copy;
+}
 
 /* Copies a name; compilers differ in how they spell the arguments of a
  * template. */
@@ -306,10 +324,47 @@ read_table(void) {
     }
 }
 
+/* ---- Words for a type -------------------------------------------------- */
+
+static void
+add_text(struct text *text, const char *format, va_list args) {
+    size_t room = sizeof text->bytes - text->used;
+    int length = vsnprintf(text->bytes + text->used, room, format, args);
+    if (length < 0 || (size_t)length >= room)
+        layout_unknown("a type that takes more than %zu characters",
+                       sizeof text->bytes - 1);
+    text->used += (size_t)length;
+}
+
+/* Adds to the form; add_shown to what a person reads. */
+__attribute__((format(printf, 2, 3))) static void
+add_form(struct words *words, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    add_text(&words->form, format, args);
+    va_end(args);
+}
+
+__attribute__((format(printf, 2, 3))) static void
+add_shown(struct words *words, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (!words->hidden)
+        add_text(&words->shown, format, args);
+    va_end(args);
+}
+
+static void
+clear_words(struct words *words) {
+    words->form.used = words->shown.used = 0;
+    *words->form.bytes = *words->shown.bytes = '\0';
+    words->hidden = false;
+}
+
 /* ---- From a file to a list -------------------------------------------- */
 
-static void write_form(Dwarf_Die *owner, const char *path, FILE *form,
-                       FILE *shown, int depth);
+static void write_form(Dwarf_Die *owner, const char *path, struct words *words,
+                       int depth);
 
 /* Adds a type to the list, once for each place in the file. */
 static void
@@ -365,8 +420,7 @@ want_named(Dwarf_Die *die, const char *alias, const char *path) {
 }
 
 static void
-write_number(Dwarf_Die *die, FILE *form, FILE *shown) {
-    const char *name = dwarf_diename(die);
+write_number(Dwarf_Die *die, struct words *words) {
     int64_t encoding = number_of(die, DW_AT_encoding, 0);
     char kind = 'x';
     switch (encoding) {
@@ -391,17 +445,19 @@ write_number(Dwarf_Die *die, FILE *form, FILE *shown) {
     default:
         break;
     }
-    fprintf(form, "%c%jd", kind, (intmax_t)number_of(die, DW_AT_byte_size, 0));
-    char *word = layout_word(name);
-    fputs(word, shown);
-    free(word);
+    add_form(words, "%c%jd", kind,
+             (intmax_t)number_of(die, DW_AT_byte_size, 0));
+    char *name = layout_word(dwarf_diename(die));
+    add_shown(words, "%s", name);
+    free(name);
 }
 
-/* An array's lengths; [] and [0] are the same to all compilers but to none in
- * the same words. */
+/* Writes an array's lengths, for a person or for the form. [] and [0] are the
+ * same to all compilers but to none in the same words. */
 static void
-write_lengths(Dwarf_Die *array, FILE *out) {
+write_lengths(Dwarf_Die *array, struct words *words, bool shown) {
     Dwarf_Die range;
+    char text[32];
     if (dwarf_child(array, &range) != 0)
         return;
     do {
@@ -409,86 +465,89 @@ write_lengths(Dwarf_Die *array, FILE *out) {
             continue;
         int64_t count = number_of(&range, DW_AT_count,
                                   number_of(&range, DW_AT_upper_bound, -1) + 1);
-        if (count > 0 && count <= UINT32_MAX)
-            fprintf(out, "[%jd]", (intmax_t)count);
+        snprintf(text, sizeof text, "[%jd]", (intmax_t)count);
+        if (count <= 0 || count > UINT32_MAX) /* -1 may be one of 32 bits */
+            snprintf(text, sizeof text, "[]");
+        if (shown)
+            add_shown(words, "%s", text);
         else
-            fputs("[]", out); /* an upper bound of -1 may be one of 32 bits */
+            add_form(words, "%s", text);
     } while (dwarf_siblingof(&range, &range) == 0);
 }
 
 static void
-write_function(Dwarf_Die *die, const char *path, FILE *form, FILE *shown,
+write_function(Dwarf_Die *die, const char *path, struct words *words,
                int depth) {
     Dwarf_Die param;
-    fputc('(', form);
-    char *text;
-    size_t size;
-    FILE *unused = layout_text(&text, &size);
+    bool hidden = words->hidden;
+    add_shown(words, "function");
+    words->hidden = true;
+    add_form(words, "(");
     if (dwarf_child(die, &param) == 0)
         do {
             if (dwarf_tag(&param) == DW_TAG_formal_parameter)
-                write_form(&param, path, form, unused, depth + 1);
+                write_form(&param, path, words, depth + 1);
             else if (dwarf_tag(&param) == DW_TAG_unspecified_parameters)
-                fputc('.', form);
+                add_form(words, ".");
         } while (dwarf_siblingof(&param, &param) == 0);
-    fputc(')', form);
-    write_form(die, path, form, unused, depth + 1);
-    fclose(unused);
-    free(text);
-    fputs("function", shown);
+    add_form(words, ")");
+    write_form(die, path, words, depth + 1);
+    words->hidden = hidden;
 }
 
+/* Writes a struct, a union or an enum, and wants it in the list. */
 static void
-write_pointer(Dwarf_Die *die, const char *path, FILE *form, FILE *shown,
-              int depth) {
-    fputc('*', form);
-    write_form(die, path, form, shown, depth + 1);
-    fputs(" *", shown);
+write_named(Dwarf_Die *die, const char *alias, const char *path,
+            struct words *words) {
+    char *name = want_named(die, alias, path);
+    bool tagged = dwarf_diename(die) || !alias;
+    add_form(words, "{%s}", name);
+    add_shown(words, "%s%s%s",
+              tagged ? layout_kind(kind_of(dwarf_tag(die))) : "",
+              tagged ? " " : "", name);
+    free(name);
 }
 
-/* Writes the type of what `owner` is: its form, and how a person reads it. */
+/* Writes the type of what `owner` is. */
 static void
-write_form(Dwarf_Die *owner, const char *path, FILE *form, FILE *shown,
-           int depth) {
+write_form(Dwarf_Die *owner, const char *path, struct words *words, int depth) {
     Dwarf_Die die;
     const char *alias;
     if (depth > MOST_DEPTH)
         layout_unknown("a type of itself");
     if (!peel(owner, &die, &alias)) {
-        fputc('?', form);
-        fputs("void", shown);
+        add_form(words, "?");
+        add_shown(words, "void");
         return;
     }
-    int tag = dwarf_tag(&die);
-    if (kind_of(tag)) {
-        char *name = want_named(&die, alias, path);
-        bool tagged = dwarf_diename(&die) || !alias;
-        fprintf(form, "{%s}", name);
-        fprintf(shown, "%s%s%s", tagged ? layout_kind(kind_of(tag)) : "",
-                tagged ? " " : "", name);
-        free(name);
-        return;
-    }
-    switch (tag) {
+    switch (dwarf_tag(&die)) {
+    case DW_TAG_structure_type:
+    case DW_TAG_class_type:
+    case DW_TAG_union_type:
+    case DW_TAG_enumeration_type:
+        write_named(&die, alias, path, words);
+        break;
     case DW_TAG_pointer_type:
     case DW_TAG_reference_type:
     case DW_TAG_rvalue_reference_type:
-        write_pointer(&die, path, form, shown, depth);
+        add_form(words, "*");
+        write_form(&die, path, words, depth + 1);
+        add_shown(words, " *");
         break;
     case DW_TAG_array_type:
-        write_lengths(&die, form);
-        write_form(&die, path, form, shown, depth + 1);
-        write_lengths(&die, shown);
+        write_lengths(&die, words, false);
+        write_form(&die, path, words, depth + 1);
+        write_lengths(&die, words, true);
         break;
     case DW_TAG_subroutine_type:
-        write_function(&die, path, form, shown, depth);
+        write_function(&die, path, words, depth);
         break;
     case DW_TAG_base_type:
-        write_number(&die, form, shown);
+        write_number(&die, words);
         break;
     default: /* nullptr_t, a pointer to a member */
-        fprintf(form, "x%d.", tag);
-        fputs("a type of C++", shown);
+        add_form(words, "x%d.", dwarf_tag(&die));
+        add_shown(words, "a type of C++");
     }
 }
 
@@ -513,7 +572,7 @@ fill_enum(struct type *type, Dwarf_Die *from) {
             continue;
         struct member *member = add_member(type, dwarf_diename(&die), &die);
         member->at = number_of(&die, DW_AT_const_value, 0);
-        member->form = member->shown = layout_word("");
+        member->form = member->shown = keep_text("");
     } while (dwarf_siblingof(&die, &die) == 0);
 }
 
@@ -550,46 +609,48 @@ is_static(Dwarf_Die *die) {
 static void fill_members(struct type *type, Dwarf_Die *from, int64_t base,
                          int depth);
 
+/* The name of a member; that of a table of virtual functions is each
+ * compiler's own. */
+static void
+name_member(Dwarf_Die *die, char name[1024]) {
+    Dwarf_Die parent;
+    const char *alias, *given = dwarf_diename(die);
+    if (dwarf_tag(die) == DW_TAG_inheritance && peel(die, &parent, &alias)) {
+        char *parent_name = scoped_name(&parent);
+        snprintf(name, 1024, "base %s", parent_name);
+        free(parent_name);
+    } else if (given && dwarf_hasattr(die, DW_AT_artificial) &&
+               strncmp(given, "_vptr", strlen("_vptr")) == 0) {
+        snprintf(name, 1024, VTABLE);
+    } else {
+        snprintf(name, 1024, "%s", given ? given : "");
+    }
+}
+
 static void
 take_member(struct type *type, Dwarf_Die *die, int64_t base, int depth) {
-    char path[1024];
-    size_t size;
+    static struct words words;
+    char name[1024], path[2048];
     Dwarf_Die inner;
-    const char *alias, *name = dwarf_diename(die);
-    bool parent = dwarf_tag(die) == DW_TAG_inheritance;
-    bool table = dwarf_hasattr(die, DW_AT_artificial) && name &&
-                 strncmp(name, "_vptr", strlen("_vptr")) == 0;
+    const char *alias;
     int64_t at = base + place_in(die);
-    if (!parent && (!name || !*name)) {
+    name_member(die, name);
+    if (!*name) {
         if (peel(die, &inner, &alias) && kind_of(dwarf_tag(&inner)))
             fill_members(type, &inner, at, depth + 1);
         return; /* without that, it is padding */
     }
-    if (parent && peel(die, &inner, &alias)) {
-        char *base_name = scoped_name(&inner);
-        snprintf(path, sizeof path, "base %s", base_name);
-        free(base_name);
-    }
-    struct member *member = add_member(type,
-                                       parent  ? path
-                                       : table ? "vtable"
-                                               : name,
-                                       die);
-    size_t place = type->count - 1;
+    struct member *member = add_member(type, name, die);
     member->at = at;
     member->bits = number_of(die, DW_AT_bit_size, LAYOUT_NO_BITS);
-    snprintf(path, sizeof path, "%s.%s", type->name, member->name);
-    char *texts[2];
-    FILE *form = layout_text(&texts[0], &size);
-    FILE *shown = layout_text(&texts[1], &size);
-    if (table)
-        fputs("*?", form);
+    snprintf(path, sizeof path, "%.1000s.%s", type->name, member->name);
+    clear_words(&words);
+    if (strcmp(name, VTABLE) == 0)
+        add_form(&words, "*?");
     else
-        write_form(die, path, form, shown, 0);
-    fclose(form);
-    fclose(shown);
-    type->members[place].form = texts[0];
-    type->members[place].shown = texts[1];
+        write_form(die, path, &words, 0);
+    member->form = keep_text(words.form.bytes);
+    member->shown = keep_text(words.shown.bytes);
 }
 
 /* Takes the members of a struct or union, and those of nameless ones in it. */
@@ -624,23 +685,16 @@ fill_type(struct type *type, Dwarf_Die die) {
  * size, or NULL. */
 static char *
 want_root(Dwarf_Die *owner) {
-    size_t size;
-    char *form_text, *shown_text, *name = NULL;
+    static struct words words;
     Dwarf_Die die;
     const char *alias;
-    FILE *form = layout_text(&form_text, &size);
-    FILE *shown = layout_text(&shown_text, &size);
-    write_form(owner, "nameless", form, shown, 0);
-    fclose(form);
-    fclose(shown);
-    if (*form_text == '{' && peel(owner, &die, &alias) &&
-        number_of(&die, DW_AT_byte_size, -1) == file.state_size) {
-        name = layout_word(form_text + 1);
-        name[strlen(name) - 1] = '\0'; /* the brace */
-    }
-    free(form_text);
-    free(shown_text);
-    return name;
+    clear_words(&words);
+    write_form(owner, "nameless", &words, 0);
+    if (*words.form.bytes != '{' || !peel(owner, &die, &alias) ||
+        number_of(&die, DW_AT_byte_size, -1) != file.state_size)
+        return NULL;
+    words.form.bytes[strcspn(words.form.bytes, "}")] = '\0';
+    return keep_text(words.form.bytes + 1);
 }
 
 /* Looks for a type named `state` of the state's size; the table's unit comes
@@ -780,7 +834,9 @@ judge(const char *before, const char *after, const char *path,
     bool first = strcmp(before, "-") == 0;
     const char *unknown_old = first ? NULL : read_either(before, &old);
     const char *unknown_new = read_either(after, &new);
-    FILE *why = layout_text(&reason, &size);
+    FILE *why = open_memstream(&reason, &size);
+    if (!why)
+        layout_unknown("no memory");
     bool same = first || unknown_old || unknown_new ||
                 old.version != new.version ||
                 layout_compare(&old, &new, state_only, why);
