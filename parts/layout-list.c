@@ -53,6 +53,11 @@ layout_kind(char kind) {
     return kind == 's' ? "struct" : kind == 'u' ? "union" : "enum";
 }
 
+const char *
+layout_bare(const char *name) {
+    return name + (*name == '~');
+}
+
 struct type *
 layout_add(struct list *list, struct type type) {
     struct type *added = layout_grow(NULL, 0, sizeof *added);
@@ -178,6 +183,17 @@ skip_form(const char *form) {
     return *form ? form + 1 + strspn(form + 1, "0123456789.") : form;
 }
 
+/* Compares the first words of two forms. A nameless type may have any name:
+ * that of a typedef is lost where an old DWARF has no word for _Atomic. */
+static bool
+same_name(const char *one, const char *other) {
+    size_t length = (size_t)(skip_form(one) - one);
+    if (*one == '{' && *other == '{' && (one[1] == '~' || other[1] == '~'))
+        return true;
+    return length == (size_t)(skip_form(other) - other) &&
+           strncmp(one, other, length) == 0;
+}
+
 /* Compares two forms, and steps over them. A pointer to what one side does not
  * know is a pointer to anything. */
 static bool
@@ -205,9 +221,7 @@ same_form(const char **one, const char **other) {
         ++*other;
         return same_form(one, other);
     }
-    size_t length = (size_t)(skip_form(*one) - *one);
-    bool same = length == (size_t)(skip_form(*other) - *other) &&
-                strncmp(*one, *other, length) == 0;
+    bool same = same_name(*one, *other);
     *one = skip_form(*one);
     *other = skip_form(*other);
     return same;
@@ -221,7 +235,17 @@ find_member(const struct type *type, const char *name) {
     return NULL;
 }
 
-static void
+/* What became of a member. In types of the system's headers the members of two
+ * compilers may differ in their names only: <stdatomic.h> is each one's own. */
+static const struct member *
+find_counterpart(const struct type *old, const struct type *new, size_t i) {
+    const struct member *found = find_member(new, old->members[i].name);
+    bool foreign = *old->place == '/' && *new->place == '/';
+    return !found && foreign && old->count == new->count ? &new->members[i]
+                                                         : found;
+}
+
+__attribute__((format(printf, 4, 5))) static void
 describe_change(FILE *why, const struct type *type, const char *place,
                 const char *format, ...) {
     va_list args;
@@ -229,7 +253,7 @@ describe_change(FILE *why, const struct type *type, const char *place,
         return;
     va_start(args, format);
     fprintf(why, "%s%s%s: ", type->tagged ? layout_kind(type->kind) : "",
-            type->tagged ? " " : "", type->name);
+            type->tagged ? " " : "", layout_bare(type->name));
     vfprintf(why, format, args);
     if (*place || *type->place) /* enumerators have none */
         fprintf(why, " (%s)", *place ? place : type->place);
@@ -288,7 +312,7 @@ static bool
 struct_differs(const struct type *old, const struct type *new, FILE *why) {
     for (size_t i = 0; i < old->count; i++) {
         const struct member *was = &old->members[i];
-        const struct member *is = find_member(new, was->name);
+        const struct member *is = find_counterpart(old, new, i);
         if (!is)
             describe_change(why, new, new->place, "member %s is gone",
                             was->name);
@@ -297,7 +321,7 @@ struct_differs(const struct type *old, const struct type *new, FILE *why) {
     }
     for (size_t i = 0; i < new->count; i++) {
         const struct member *is = &new->members[i];
-        if (!find_member(old, is->name)) {
+        if (!find_counterpart(new, old, i)) {
             describe_change(why, new, is->place, "member %s is new, at %jd",
                             is->name, (intmax_t)is->at / BYTE);
             return true;
@@ -311,7 +335,7 @@ static bool
 type_differs(const struct type *old, const struct type *new, FILE *why) {
     if (old->kind != new->kind) {
         describe_change(why, new, new->place, "it was %s %s",
-                        layout_kind(old->kind), old->name);
+                        layout_kind(old->kind), layout_bare(old->name));
         return true;
     }
     if (old->kind == 'e' ? enum_differs(old, new, why)
@@ -352,8 +376,56 @@ find_successor(const struct list *new, const struct type *old,
     return count == 1 || (found && same_file(old, found)) ? found : NULL;
 }
 
+/* Copies the next name in a form, and steps over it; NULL: there is none. */
+static char *
+next_name(const char **form) {
+    const char *from = strchr(*form, '{');
+    if (!from)
+        return NULL;
+    char *name = layout_word(from + 1);
+    name[strcspn(from + 1, "}")] = '\0';
+    *form = from + 1;
+    return name;
+}
+
+/* Reports whether a form is of bytes of a type that has a name. */
+static bool
+is_inner(const char *form) {
+    while (*form == '[')
+        form += strcspn(form, "]") + 1;
+    return *form == '{';
+}
+
+static size_t
+count_names(const char *form) {
+    size_t count = 0;
+    for (; *form; form++)
+        count += *form == '{';
+    return count;
+}
+
 static bool compare_name(const struct list *old, const struct list *new,
-                         const char *name, FILE *why);
+                         const char *name, const char *now, FILE *why);
+
+/* Compares what a member consists of, and nameless types that it leads to, by
+ * what they are called now. */
+static bool
+compare_member(const struct list *old, const struct list *new, const char *was,
+               const char *is, FILE *why) {
+    const char *one = was, *other = is;
+    bool pairs = same_form(&one, &other) && count_names(was) == count_names(is);
+    bool inner = is_inner(was), same = true;
+    char *name;
+    while (same && (name = next_name(&was))) {
+        char *now = pairs ? next_name(&is) : layout_word(name);
+        if (inner || strcmp(name, now) != 0)
+            same = compare_name(old, new, name, now, why);
+        inner = false;
+        free(name);
+        free(now);
+    }
+    return same;
+}
 
 /* Compares a type; before it what it consists of, since that is the cause. */
 static bool
@@ -362,45 +434,49 @@ compare_type(const struct list *old, const struct list *new, struct type *type,
     if (type->seen)
         return true;
     type->seen = true;
+    const struct type *now = find_successor(new, type, name);
     for (size_t i = 0; i < type->count; i++) {
-        const char *form = type->members[i].form;
-        while (*form == '[')
-            form += strcspn(form, "]") + 1;
-        if (*form != '{')
-            continue;
-        char *inner = layout_word(form + 1);
-        inner[strcspn(form + 1, "}")] = '\0';
-        bool same = compare_name(old, new, inner, why);
-        free(inner);
-        if (!same)
+        const struct member *was = &type->members[i];
+        const struct member *is = now ? find_member(now, was->name) : NULL;
+        if (!compare_member(old, new, was->form, is ? is->form : was->form,
+                            why))
             return false;
     }
-    const struct type *now = find_successor(new, type, name);
     return !now || !type_differs(type, now, why);
 }
 
 static bool
 compare_name(const struct list *old, const struct list *new, const char *name,
-             FILE *why) {
+             const char *now, FILE *why) {
     for (size_t i = 0; i < old->count; i++)
         if (strcmp(old->types[i]->name, name) == 0 &&
-            !compare_type(old, new, old->types[i], name, why))
+            !compare_type(old, new, old->types[i], now, why))
             return false;
     return true;
 }
 
-/* Compares the state by what its type is called now, then all types. */
+/* Compares all types with those of their names; nameless ones when all others
+ * have found theirs. */
+static bool
+compare_all(const struct list *old, const struct list *new, bool nameless,
+            FILE *why) {
+    for (size_t i = 0; i < old->count; i++) {
+        struct type *type = old->types[i];
+        if ((*type->name == '~') == nameless &&
+            !compare_type(old, new, type, type->name, why))
+            return false;
+    }
+    return true;
+}
+
 bool
 layout_compare(const struct list *old, const struct list *new, bool state_only,
                FILE *why) {
-    for (size_t i = 0; *old->state && *new->state &&i < old->count; i++)
-        if (strcmp(old->types[i]->name, old->state) == 0 &&
-            !compare_type(old, new, old->types[i], new->state, why))
-            return false;
-    for (size_t i = 0; !state_only && i < old->count; i++)
-        if (!compare_type(old, new, old->types[i], old->types[i]->name, why))
-            return false;
-    return true;
+    if (*old->state && *new->state &&
+        !compare_name(old, new, old->state, new->state, why))
+        return false;
+    return state_only || (compare_all(old, new, false, why) &&
+                          compare_all(old, new, true, why));
 }
 
 /* ---- What is known then ----------------------------------------------- */
@@ -444,19 +520,14 @@ layout_mark(struct list *list, const char *name) {
         type->inner = true;
         for (size_t n = 0; n < type->count; n++) {
             const char *form = type->members[n].form;
-            while (*form == '[')
-                form += strcspn(form, "]") + 1;
-            if (*form != '{')
-                continue;
-            char *inner = layout_word(form + 1);
-            inner[strcspn(form + 1, "}")] = '\0';
-            layout_mark(list, inner);
+            char *inner = is_inner(form) ? next_name(&form) : NULL;
+            if (inner)
+                layout_mark(list, inner);
             free(inner);
         }
     }
 }
 
-/* Drops a type that several units have in the same form. */
 void
 layout_single(struct list *list) {
     size_t kept = 0;

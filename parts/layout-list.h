@@ -27,7 +27,8 @@ struct member {
 
 /* A struct, a union or an enum. */
 struct type {
-    char *name, *place;
+    char *name;  /* of one without a tag: ~, then its typedef or its place */
+    char *place; /* of its declaration */
     char kind;   /* s, u or e */
     bool tagged; /* the name is its tag, not that of a typedef */
     bool inner;  /* bytes of the state are of this type */
@@ -68,6 +69,9 @@ char *layout_word(const char *text);
 
 /* layout_kind is C's word for a kind of type. */
 const char *layout_kind(char kind);
+
+/* layout_bare is a type's name as a person reads it. */
+const char *layout_bare(const char *name);
 
 /* layout_add adds a type. */
 struct type *layout_add(struct list *list, struct type type);

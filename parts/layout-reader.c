@@ -23,6 +23,7 @@
 
 enum { MOST_DEPTH = 64, BYTE = 8 };
 #define ROOT   "svr_types_"
+#define STATE  "state"
 #define VTABLE "table of virtual functions"
 
 /* A named type, as its unit has it. */
@@ -242,7 +243,7 @@ index_scope(Dwarf_Die *scope, Dwarf_Die *unit, const char *prefix, int depth) {
         if (tag == DW_TAG_variable)
             take_variable(&die, unit);
         if (name && (kind_of(tag) ||
-                     (tag == DW_TAG_typedef && strcmp(name, "state") == 0)))
+                     (tag == DW_TAG_typedef && strcmp(name, STATE) == 0)))
             add_row(&die, prefix);
         if (file.cplusplus && tag != DW_TAG_enumeration_type &&
             tag != DW_TAG_typedef && (name || tag == DW_TAG_namespace)) {
@@ -403,8 +404,10 @@ want_named(Dwarf_Die *die, const char *alias, const char *path) {
     char *name = scoped_name(die);
     bool tagged = *name || !alias;
     if (!*name) {
+        char text[2048];
         free(name);
-        name = keep_name_of(alias ? alias : path);
+        snprintf(text, sizeof text, "~%s", alias ? alias : path);
+        name = keep_name_of(text);
     }
     if (!is_declared_only(die)) {
         want_type(name, die, tagged);
@@ -504,7 +507,7 @@ write_named(Dwarf_Die *die, const char *alias, const char *path,
     add_form(words, "{%s}", name);
     add_shown(words, "%s%s%s",
               tagged ? layout_kind(kind_of(dwarf_tag(die))) : "",
-              tagged ? " " : "", name);
+              tagged ? " " : "", layout_bare(name));
     free(name);
 }
 
@@ -643,7 +646,8 @@ take_member(struct type *type, Dwarf_Die *die, int64_t base, int depth) {
     struct member *member = add_member(type, name, die);
     member->at = at;
     member->bits = number_of(die, DW_AT_bit_size, LAYOUT_NO_BITS);
-    snprintf(path, sizeof path, "%.1000s.%s", type->name, member->name);
+    snprintf(path, sizeof path, "%.1000s.%s", layout_bare(type->name),
+             member->name);
     clear_words(&words);
     if (strcmp(name, VTABLE) == 0)
         add_form(&words, "*?");
@@ -701,28 +705,25 @@ want_root(Dwarf_Die *owner) {
  * first. */
 static char *
 find_by_name(void) {
-    struct row *found = NULL;
+    Dwarf_Die found = {.addr = NULL};
     for (size_t i = 0; i < file.count; i++) {
         struct row *row = &file.rows[i];
         Dwarf_Die die = row->die, unit;
         const char *unused;
-        if (strcmp(row->name, "state") != 0 ||
-            (dwarf_tag(&die) == DW_TAG_typedef &&
+        if (strcmp(row->name, STATE) != 0 ||
+            (dwarf_tag(&row->die) == DW_TAG_typedef &&
              !peel(&row->die, &die, &unused)) ||
+            !kind_of(dwarf_tag(&die)) ||
             number_of(&die, DW_AT_byte_size, -1) != file.state_size)
             continue;
         bool here = file.has_table && dwarf_diecu(&die, &unit, NULL, NULL) &&
                     unit.addr == file.table.addr;
-        if (!found || here)
-            found = row;
+        if (!found.addr || here)
+            found = die;
         if (here)
             break;
     }
-    if (!found)
-        return NULL;
-    if (dwarf_tag(&found->die) == DW_TAG_typedef)
-        return want_root(&found->die);
-    return want_named(&found->die, NULL, "");
+    return found.addr ? want_named(&found, STATE, STATE) : NULL;
 }
 
 /* Looks for what functions of the table's unit have pointers to: the only
@@ -753,20 +754,21 @@ find_by_size(Dwarf_Die *scope, Dwarf_Die *found, int depth) {
     return true;
 }
 
+/* Adds what SVR_TYPES names, and the state's type: one of its name, else one of
+ * its size. */
 static void
 want_roots(void) {
-    char *state = NULL;
     Dwarf_Die pointer = {.addr = NULL};
+    bool has_state = file.state_size > 0;
+    char *state = has_state ? find_by_name() : NULL;
     for (size_t i = 0; i < file.roots; i++) {
         char *name = want_root(&file.params[i]);
-        if (!state)
+        if (has_state && !state)
             state = name;
         else
             free(name);
     }
-    if (file.state_size > 0 && !state)
-        state = find_by_name();
-    if (file.state_size > 0 && !state && file.has_table &&
+    if (has_state && !state && file.has_table &&
         find_by_size(&file.table, &pointer, 0) && pointer.addr)
         state = want_root(&pointer);
     file.list->state = state ? state : layout_word("");

@@ -22,6 +22,8 @@ setup() {
 # A handler with one of each shape that a type can have.
 write_shapes() {
     cat <<'END'
+#include <stdatomic.h>
+#include <stdio.h>
 #include "svr.h"
 #include "layout.h"
 enum kind { IDLE, BUSY = 200, GONE = -1 };
@@ -41,6 +43,24 @@ struct right {
 union any {
     int number;
     double real;
+};
+typedef struct {
+    long high, low;
+} pair;
+struct odd {
+    unsigned long a : 33;
+    int : 0;
+    int b : 3;
+    _Bool c : 1;
+    enum { HERE, THERE } where;
+    int (*old)();
+    pair pair, *pairs[2];
+    _Atomic int counter;
+    atomic_flag lock;
+    max_align_t aligned;
+    FILE *file;
+    __int128 large;
+    struct odd *rest[];
 };
 struct client {
     int id;
@@ -72,6 +92,7 @@ struct state {
     struct client *clients, first;
     struct left *tree;
     void *hidden;
+    struct odd *odd;
     _Bool on;
     long long count;
 };
@@ -123,6 +144,9 @@ a pointer to a pointer|s/\*text/**text/|struct client: member text was char *, i
 a typedef of another type|s/^typedef int64_t stamp/typedef int32_t stamp/|struct client: member since was long
 a typedef of a number of the same size|s/^typedef int64_t stamp/typedef double stamp/|struct client: member since was long
 a function with another parameter|s/int how\);/long how);/|struct client: member call was function *, is function *
+a struct of a typedef only|s/^    long high, low;/    long low, high;/|pair: member high moved from 0 to 8
+a pointer to another one|s/\*pairs\[2/**pairs[2/|struct odd: member pairs was
+a bit field that begins a unit|s/^    int : 0;//|struct odd: member b
 a struct packed|s/^struct right \{/struct __attribute__((packed)) right {/; s/int leaf;/char c; &/|struct right: member
 a struct aligned|s/^struct address \{/struct __attribute__((aligned(64))) address {/|struct address: its size was 18, is 64
 what a mutual pointer leads to|s/^    struct left \*left;/    int more; &/|struct right: member left moved from 0 to 8
