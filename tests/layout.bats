@@ -218,7 +218,8 @@ judge_everywhere() {
     local count=0 last config
     last=$(configurations | tail -n 1)
     while read -r config; do
-        judge_all "$config" "$last" "$((++count))" "$2" < <("$1") 3>&- &
+        count=$((count + 1))
+        judge_all "$config" "$last" "$count" "$2" < <("$1") 3>&- &
         last=$config
         [ $((count % 2)) -ne 0 ] || wait
     done < <(configurations)
