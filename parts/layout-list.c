@@ -64,7 +64,7 @@ layout_add(struct list *list, struct type type) {
     if (list->count == LAYOUT_MOST)
         layout_unknown("more than %d types", LAYOUT_MOST);
     *added = type;
-    list->types = layout_grow(list->types, list->count, sizeof *list->types);
+    list->types = layout_grow(list->types, list->count, sizeof(void *));
     list->types[list->count++] = added;
     return added;
 }
@@ -495,8 +495,7 @@ layout_merge(struct list *list, const struct list *other) {
                 now = list->types[n];
         struct type *kept = (struct type *)now;
         if (!now) {
-            list->types =
-                layout_grow(list->types, list->count, sizeof *list->types);
+            list->types = layout_grow(list->types, list->count, sizeof(void *));
             list->types[list->count++] = type;
         }
         for (size_t n = 0; kept && kept->kind == 'e' && n < type->count; n++)

@@ -595,11 +595,10 @@ place_in(Dwarf_Die *die) {
     int64_t size = number_of(die, DW_AT_byte_size, 0);
     if (size == 0 && peel(die, &type, &unused))
         size = number_of(&type, DW_AT_byte_size, 0);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return bytes * BYTE + from_end;
-#else
+    uint16_t one = 1;
+    if (*(char *)&one == 0) /* the highest byte is the first one */
+        return bytes * BYTE + from_end;
     return (bytes + size) * BYTE - from_end - number_of(die, DW_AT_bit_size, 0);
-#endif
 }
 
 /* A static member is none of the bytes. */

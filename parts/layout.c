@@ -15,8 +15,8 @@
 #define READER "build/programs.d/layout-reader"
 /* All types that data of this server may have, and those after a reload. */
 #define LIST "run/layout"
-#define NEXT LIST ".new"
-#define KEPT LIST ".kept.new" /* of a state that was kept in a file */
+#define NEXT "run/layout.new"
+#define KEPT "run/layout.kept.new" /* of a state that was kept in a file */
 
 static bool unknown, warned; /* about types that are not known */
 

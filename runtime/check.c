@@ -85,8 +85,8 @@ check_ask(int dir, int fd, const char *program, char *const argv[],
 
 int
 check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
-    char text[FAILURE_SIZE], running[2] = {check.running ? '1' : '0'}, size[24],
-                             version[16];
+    char text[FAILURE_SIZE] = "", running[2] = {check.running ? '1' : '0'},
+         size[24], version[16];
     char *argv[] = {SVR_PROJECT,
                     "--check",
                     (char *)check.source.code,

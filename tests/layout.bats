@@ -119,12 +119,12 @@ a member in padding|s/^    char flag;/& char more;/|struct client: member more i
 a member removed|s/^    long double wide;//|struct client: member wide is gone
 a member renamed|s/^    long double wide;/    long double broad;/|struct client: member wide is gone
 two members reordered|s/^    int one, two;/    int two, one;/|struct hidden: member one moved from 0 to 4
-a member behind a void pointer retyped|s/^    int one, two;/    int one; float two;/|struct hidden: member two was int, is float
+a member behind a void pointer|s/int one, two;/int one; float two;/|struct hidden: member two was int, is float
 signed for unsigned|s/^    int id;/    unsigned id;/|struct client: member id was int, is unsigned int
 a number made wider|s/^    int leaf;/    long leaf;/|struct right: member leaf was int, is long
 a truth value made a number|s/^    _Bool on;/    char on;/|struct state: member on was _Bool, is char
 an array made longer|s/char name.32/char name[48/|struct client: member name was char[32], is char[48]
-an array of structs made longer|s/peers.4/peers[5/|struct client: member peers was struct address[4], is struct address[5]
+an array of structs made longer|s/peers.4/peers[5/|member peers was struct address[4], is struct address[5]
 an array turned|s/table.2..3/table[3][2/|struct client: member table was int[2][3], is int[3][2]
 a bit field made wider|s/weight : 7/weight : 9/|struct client: member weight is another bit field
 a bit field moved|s/ready : 1,/ready : 2,/|struct client: member ready is another bit field
@@ -134,23 +134,23 @@ an enumerator inserted|s/BUSY = 200/NEW, &/; s/GONE = -1/GONE = 1/|enum kind:
 an enumerator renamed|s/GONE = -1/LOST = -1/|enum kind: -1 was GONE, is LOST
 a nested struct changed|s/^    unsigned short port;/    unsigned port;/|struct address: member port was
 a nameless struct changed|s/^        short x, y;/        short x, z, y;/|struct client.place: member y moved from 2 to 4
-a nameless union with another member|s/^        float measured;/        int measured;/|struct client: member measured was float, is int
+a nameless union with another member|s/float measured;/int measured;/|struct client: member measured was float, is int
 a union with another member|s/^    double real;/    float real;/|union any: member real was double, is float
 a union with a further member|s/^    double real;/&\n    char more;/|union any: member more is new
 a struct made a union|s/^struct right \{/union right {/; s/struct right \*/union right */|
-another pointer target|s/^    struct client \*clients/    struct right *clients/|struct state: member clients was struct client *, is struct right *
+another pointer target|s/struct client \*c/struct right *c/|member clients was struct client *, is struct right *
 another pointer to numbers|s/char \*text/short *text/|struct client: member text was char *, is short
 a pointer to a pointer|s/\*text/**text/|struct client: member text was char *, is char * *
 a typedef of another type|s/^typedef int64_t stamp/typedef int32_t stamp/|struct client: member since was long
-a typedef of a number of the same size|s/^typedef int64_t stamp/typedef double stamp/|struct client: member since was long
+a typedef of a number as long|s/^typedef int64_t stamp/typedef double stamp/|struct client: member since was long
 a function with another parameter|s/int how\);/long how);/|struct client: member call was function *, is function *
 a struct of a typedef only|s/^    long high, low;/    long low, high;/|pair: member high moved from 0 to 8
 a pointer to another one|s/\*pairs\[2/**pairs[2/|struct odd: member pairs was
 a bit field that begins a unit|s/^    int : 0;//|struct odd: member b
 a struct packed|s/^struct right \{/struct __attribute__((packed)) right {/; s/int leaf;/char c; &/|struct right: member
-a struct aligned|s/^struct address \{/struct __attribute__((aligned(64))) address {/|struct address: its size was 18, is 64
+a struct aligned|s/^struct address/struct __attribute__((aligned(64))) address/|struct address: its size was 18, is 64
 what a mutual pointer leads to|s/^    struct left \*left;/    int more; &/|struct right: member left moved from 0 to 8
-another struct for the state|s/^struct state \{/struct state { int extra;/|struct state: member clients moved from 0 to 8
+another struct for the state|s/^struct state \{/& int extra;/|struct state: member clients moved from 0 to 8
 END
 }
 
@@ -166,7 +166,7 @@ a typedef more|s/^typedef int64_t stamp;/typedef int64_t time; typedef time stam
 a new type that nothing uses yet|s/^union any/struct new { int x; };\n&/
 a new global variable of it|s/^static int run/struct new { int x; } *news;\n&/
 what was opaque is declared|s/^union any/struct job { int number; struct job *next; };\n&/
-what was declared is opaque|s/^    struct left \*tree/    struct other *tree/; s/^struct left \{/struct other;\n&/; s/other \*tree/left *tree/
+what was declared is opaque|s/^struct left \{/struct left;\nstruct lost {/
 a pointer to void|s/^    struct left \*tree/    void *tree/
 const and volatile|s/const volatile char/char/
 another function|s/^static int run/int more(int); int more(int a) { struct left l = {0}; return a + !l.right; }\n&/
@@ -411,7 +411,7 @@ END
     SVR_BUILD=0 reload
     [ "$status" -eq 0 ]
     server_with 'long id;'
-    rejected # make brings it back, and run/layout is as it was
+    rejected # make brings it back, and run/layout is still there
 }
 
 @test "the templates work with the part: unchanged they reload, a changed struct is refused" {
@@ -429,7 +429,7 @@ END
         [[ $output != *warning* ]]
         sed -i 's/^struct state {/&\n    int64_t more;/' my_server.c my_util.h
         rejected
-        [[ $output == *": struct state: member "*" moved from 0 to 8 (my_"*"): raise state_version and migrate, or restart"* ]]
+        [[ $output == *": struct state: member "*" moved from 0 to 8 (my_"*"): raise state_version and"* ]]
         kill -9 "$server"
     done
 }
@@ -587,8 +587,8 @@ start_again() {
     counting_state 'long turns; int b, a;'
     run bounded ./svr.sh restart
     [ "$status" -eq 1 ]
-    [[ $output == *"rejected: checkpoint: struct state: member a moved from 8 to 12 (my_server.c:8): raise state_version \
-and migrate; the server keeps running"* ]]
+    [[ $output == *"rejected: checkpoint: struct state: member a moved from 8 to 12 (my_server.c:8): raise "* ]]
+    [[ $output == *" raise state_version and migrate; the server keeps running" ]]
     alive "$server"
     counting_state 'long turns; int b, a;' 2
     applied
