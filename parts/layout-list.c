@@ -166,13 +166,20 @@ layout_read(FILE *in, struct list *list) {
 
 /* ---- Two lists -------------------------------------------------------- */
 
+/* Returns what is behind the next `end` in a form. */
+static const char *
+behind(const char *form, const char *end) {
+    form += strcspn(form, end);
+    return form + (*form != '\0');
+}
+
 /* Steps over one type of a form. */
 static const char *
 skip_form(const char *form) {
     while (*form == '*' || *form == '[')
-        form = *form == '*' ? form + 1 : form + strcspn(form, "]") + 1;
+        form = *form == '*' ? form + 1 : behind(form, "]");
     if (*form == '{')
-        return form + strcspn(form, "}") + 1;
+        return behind(form, "}");
     if (*form == '(') {
         for (form++; *form && *form != ')';)
             form = skip_form(form);
@@ -199,7 +206,7 @@ same_name(const char *one, const char *other) {
 static bool
 same_form(const char **one, const char **other) {
     while (**one == **other && (**one == '*' || **one == '[')) {
-        size_t length = **one == '*' ? 1 : strcspn(*one, "]") + 1;
+        size_t length = **one == '*' ? 1 : (size_t)(behind(*one, "]") - *one);
         if (strncmp(*one, *other, length) != 0)
             return false;
         bool pointer = **one == '*';
@@ -356,24 +363,33 @@ same_file(const struct type *one, const struct type *other) {
            strncmp(one->place, other->place, length) == 0;
 }
 
-/* Finds what became of a type: where a name has several types, one that is the
- * same, else the one of the same file. NULL: it is gone. */
-static const struct type *
-find_successor(const struct list *new, const struct type *old,
-               const char *name) {
-    const struct type *found = NULL;
+/* Counts the types of a name: each unit may have one of its own. */
+static size_t
+count_types(const struct list *list, const char *name) {
     size_t count = 0;
+    for (size_t i = 0; i < list->count; i++)
+        count += strcmp(list->types[i]->name, name) == 0;
+    return count;
+}
+
+/* Finds what became of a type: one that is the same, else the one of the same
+ * file, else the only one of that name. NULL: it is gone. */
+static const struct type *
+find_successor(const struct list *old, const struct list *new,
+               const struct type *type, const char *name) {
+    const struct type *found = NULL;
     for (size_t i = 0; i < new->count; i++) {
-        const struct type *type = new->types[i];
-        if (strcmp(type->name, name) != 0)
+        const struct type *now = new->types[i];
+        if (strcmp(now->name, name) != 0)
             continue;
-        if (!type_differs(old, type, NULL))
-            return type;
-        if (!found || same_file(old, type))
-            found = type;
-        count++;
+        if (!type_differs(type, now, NULL))
+            return now;
+        if (!found || same_file(type, now))
+            found = now;
     }
-    return count == 1 || (found && same_file(old, found)) ? found : NULL;
+    bool only =
+        count_types(old, type->name) == 1 && count_types(new, name) == 1;
+    return found && (only || same_file(type, found)) ? found : NULL;
 }
 
 /* Copies the next name in a form, and steps over it; NULL: there is none. */
@@ -392,7 +408,7 @@ next_name(const char **form) {
 static bool
 is_inner(const char *form) {
     while (*form == '[')
-        form += strcspn(form, "]") + 1;
+        form = behind(form, "]");
     return *form == '{';
 }
 
@@ -434,7 +450,7 @@ compare_type(const struct list *old, const struct list *new, struct type *type,
     if (type->seen)
         return true;
     type->seen = true;
-    const struct type *now = find_successor(new, type, name);
+    const struct type *now = find_successor(old, new, type, name);
     for (size_t i = 0; i < type->count; i++) {
         const struct member *was = &type->members[i];
         const struct member *is = now ? find_member(now, was->name) : NULL;
