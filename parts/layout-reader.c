@@ -796,7 +796,7 @@ read_handler(int fd, struct list *list) {
         fill_type(list->types[i], file.dies[i]);
     layout_single(list);
     layout_mark(list, list->state);
-    if (list->count > 0 || file.state_size == 0)
+    if (*list->state || file.state_size == 0)
         return NULL;
     if (file.split > 0)
         return "has its types in .dwo files (compile without -gsplit-dwarf)";
@@ -838,8 +838,7 @@ judge(const char *before, const char *after, const char *path,
     FILE *why = open_memstream(&reason, &size);
     if (!why)
         layout_unknown("no memory");
-    bool same = first || unknown_old || unknown_new ||
-                old.version != new.version ||
+    bool same = first || old.version != new.version ||
                 layout_compare(&old, &new, state_only, why);
     fclose(why);
     if (!first && old.version == new.version)
