@@ -795,7 +795,6 @@ read_handler(int fd, struct list *list) {
     for (size_t i = 0; i < list->count; i++)
         fill_type(list->types[i], file.dies[i]);
     layout_single(list);
-    layout_mark(list, list->state);
     if (*list->state || file.state_size == 0)
         return NULL;
     if (file.split > 0)
@@ -843,6 +842,7 @@ judge(const char *before, const char *after, const char *path,
     fclose(why);
     if (!first && old.version == new.version)
         layout_merge(&new, &old);
+    layout_mark(&new, new.state);
     if (path && same)
         layout_write(path, &new);
     if (!same)

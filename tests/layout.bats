@@ -638,6 +638,12 @@ start_again() {
     [[ $output == *"rejected: checkpoint: struct state: member a moved from 8 to 12 (my_server.c:8): raise "* ]]
     [[ $output == *" raise state_version and migrate; the server keeps running" ]]
     alive "$server"
+    counting_state 'long turns; int a, b;'
+    strip build/handler.so
+    SVR_BUILD=0 applied # without types: what was known is what is saved
+    counting_state 'long turns; int b, a;'
+    run bounded ./svr.sh restart
+    [[ $output == *"rejected: checkpoint: struct state: member a moved"* ]]
     counting_state 'long turns; int b, a;' 2
     applied
     counting_state 'long turns; int b, a; /* as it is now */' 2
