@@ -41,7 +41,8 @@ char *data_about(bool part, const char *name);
  * there is none (or data_lost). A template's "parts" are those that it cannot
  * do without, "libs" what its handler is linked with, "packages" Debian's names
  * of those; a part's "needs" are other parts, its "use" says that only
- * parts use it. */
+ * parts use it; one with a "program" is not in the server, it makes a program
+ * of that name. */
 enum { WORDS_SIZE = 256 };
 void data_words(bool part, const char *name, const char *label,
                 char words[WORDS_SIZE]);

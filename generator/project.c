@@ -139,6 +139,10 @@ fill(void) {
     char folder[PATH_MAX], declarations[4096] = "", rows[4096] = "";
     size_t d = 0, r = 0;
     for (char **part = project->parts; *part; part++) {
+        char program[WORDS_SIZE];
+        data_words(true, *part, "program", program);
+        if (*program)
+            continue;
         d += (size_t)snprintf(declarations + d, sizeof declarations - d,
                               "extern const struct part part_%s;\n", *part);
         r += (size_t)snprintf(rows + r, sizeof rows - r, "&part_%s, ", *part);

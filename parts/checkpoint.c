@@ -97,12 +97,24 @@ svr_checkpoint_save(void) {
     return good ? 0 : -1;
 }
 
+/* Lets the callback make the state of what `save` wrote. */
+static int
+load_by_callback(const char *bytes, size_t size) {
+    FILE *in = fmemopen((void *)bytes, size, "r");
+    if (!in)
+        return svr_fail("no memory");
+    int result = handler_call("load", in);
+    if (result < 0)
+        failure_in("load", result);
+    fclose(in);
+    return result;
+}
+
 /* Makes the state of what was saved. */
 static int
 load_state(const struct head *head, const char *bytes, size_t size) {
     const struct svr_handler *code = handler_hooks();
     bool by_callback = handler_index("load") >= 0;
-    int result = 0;
     if (strcmp(head->server, SVR_PROJECT) != 0)
         return svr_fail("it is of the server %.47s", head->server);
     if (head->version > code->state_version)
@@ -111,40 +123,59 @@ load_state(const struct head *head, const char *bytes, size_t size) {
     if (!(head->flags & BY_CALLBACK) != !by_callback)
         return svr_fail("it was saved %s the callbacks save and load",
                         by_callback ? "without" : "by");
-    if (by_callback) {
-        FILE *in = fmemopen((void *)bytes, size, "r");
-        if (!in)
-            return svr_fail("no memory");
-        if ((result = handler_call("load", in)) < 0)
-            failure_in("load", result);
-        fclose(in);
-    } else if (head->version == code->state_version &&
-               size == code->state_size) {
+    if (by_callback)
+        return load_by_callback(bytes, size);
+    if (head->version == code->state_version && size == code->state_size) {
         memcpy(svr_state(), bytes, size);
-    } else if (!code->migrate) {
+        return 0;
+    }
+    if (!code->migrate)
         return svr_fail("its version %d of %zu bytes needs migrate",
                         head->version, size);
-    } else if ((result = code->migrate(head->version, bytes, svr_state())) <
-               0) {
-        failure_in("migrate", result);
-    }
-    return result;
+    int result = code->migrate(head->version, bytes, svr_state());
+    return result < 0 ? failure_in("migrate", result) : 0;
 }
 
 /* Gives a part what it kept; what belongs to no part here is dropped. */
 static int
-load_part(const char *name, const void *bytes, size_t size) {
-    for (const struct part *const *part = parts; *part; part++)
-        if (strcmp((*part)->name, name) == 0 && (*part)->load)
-            return (*part)->load(bytes, size);
+load_part(const struct head *head, const char *name, const void *bytes,
+          size_t size) {
+    char live[48];
+    bool as_it_was = !(head->flags & BY_CALLBACK) &&
+                     head->version == handler_hooks()->state_version;
+    handler_path(handler_live(), live);
+    for (const struct part *const *part = parts; *part; part++) {
+        if (strcmp((*part)->name, name) != 0)
+            continue;
+        if (as_it_was && (*part)->fits && (*part)->fits(bytes, size, live) < 0)
+            return -1;
+        return (*part)->load ? (*part)->load(bytes, size) : 0;
+    }
     return 0;
+}
+
+/* Gives the parts what they kept. */
+static int
+load_parts(const struct head *head, const char *bytes, size_t size) {
+    struct part_head part;
+    int result = 0;
+    while (result == 0 && size >= sizeof part) {
+        memcpy(&part, bytes, sizeof part);
+        bytes += sizeof part;
+        size -= sizeof part;
+        if (part.size > size || part.name[sizeof part.name - 1])
+            return svr_fail("it is no checkpoint");
+        result = load_part(head, part.name, bytes, part.size);
+        bytes += part.size;
+        size -= part.size;
+    }
+    return result;
 }
 
 /* Takes a checkpoint apart. */
 static int
 load_checkpoint(const char *bytes, size_t size) {
     const struct head *head = (const void *)bytes;
-    struct part_head part;
     uint64_t length;
     bytes += sizeof *head;
     size -= sizeof *head;
@@ -157,19 +188,9 @@ load_checkpoint(const char *bytes, size_t size) {
     size -= sizeof length;
     if (length > size)
         return svr_fail("it is no checkpoint");
-    int result = load_state(head, bytes, (size_t)length);
-    while (result == 0 && size - length >= sizeof part) {
-        bytes += length;
-        size -= (size_t)length;
-        memcpy(&part, bytes, sizeof part);
-        bytes += sizeof part;
-        size -= sizeof part;
-        length = part.size;
-        part.name[sizeof part.name - 1] = '\0';
-        result = length > size ? svr_fail("it is no checkpoint")
-                               : load_part(part.name, bytes, (size_t)length);
-    }
-    return result;
+    int result = load_state(head, bytes, length);
+    return result < 0 ? result
+                      : load_parts(head, bytes + length, size - length);
 }
 
 /* Finds the state of the last time, if there was one. */
@@ -211,6 +232,32 @@ save_last(void) {
     return svr_checkpoint_save() == 0 ? 0 : svr_checkpoint_save();
 }
 
+/* Whether what a part keeps now agrees with the code in a file. */
+static int
+judge_part(const struct part *part, const char *file) {
+    struct buffer bytes;
+    FILE *out = buffer_open(&bytes);
+    if (out)
+        part->save(out);
+    if (buffer_close(&bytes, out) < 0)
+        return svr_fail("no memory");
+    int result = part->fits(bytes.text, bytes.size, file);
+    free(bytes.text);
+    return result;
+}
+
+/* A restart must find a state that its code can read. */
+static int
+judge_successor(const char *file) {
+    int result = 0;
+    if (handler_index("save") >= 0)
+        return 0;
+    for (const struct part *const *part = parts; *part && result == 0; part++)
+        if ((*part)->save && (*part)->fits)
+            result = judge_part(*part, file);
+    return result < 0 ? svr_fail("checkpoint: %.400s", failure_reason()) : 0;
+}
+
 static int
 checkpoint_event(enum part_event event, const struct conf *conf,
                  const char *text) {
@@ -250,4 +297,5 @@ static const struct svr_key keys[] = {
 const struct part part_checkpoint = {.name = "checkpoint",
                                      .keys = keys,
                                      .event = checkpoint_event,
+                                     .successor = judge_successor,
                                      .figures = checkpoint_figures};

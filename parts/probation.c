@@ -78,7 +78,7 @@ static unsigned
 keep_live(const struct conf *conf) {
     char copy[48], names[CONF_NAMES];
     struct kept_files files;
-    snprintf(copy, sizeof copy, "run/handler.%u.so", handler_live()->copy);
+    handler_path(handler_live(), copy);
     unsigned pair = kept_add(copy, source_built.conf);
     if (!pair)
         return 0;
@@ -97,7 +97,7 @@ is_known(void) {
     char copy[48];
     struct kept_files files;
     kept_find(kept_slots().pair[KEPT_GOOD], &files);
-    snprintf(copy, sizeof copy, "run/handler.%u.so", handler_live()->copy);
+    handler_path(handler_live(), copy);
     return kept_same(copy, files.code) &&
            kept_same(source_built.conf, files.conf);
 }
@@ -150,8 +150,9 @@ probation_event(enum part_event event, const struct conf *conf,
 
 /* What make left is not tried again while it is known to crash. */
 static int
-refuse_known_bad(const char *path) {
-    return path == source_built.code &&
+refuse_known_bad(const struct candidate *candidate, char remark[FAILURE_SIZE]) {
+    (void)remark;
+    return candidate->code == source_built.code &&
                    handler_live()->source == &good.source && is_known_bad()
                ? svr_fail("%s", verdict)
                : 0;

@@ -86,7 +86,7 @@ copy_binary(void) {
  * and that the new program takes the code. */
 static int
 prove(const char *program) {
-    char path[48], warning[FAILURE_SIZE];
+    char path[48], warning[FAILURE_SIZE] = "";
     struct handler copy = {.source = &source_built, .copy = UINT_MAX};
     struct check check = {.program = program,
                           .source = {path, source_built.conf}};
@@ -95,6 +95,8 @@ prove(const char *program) {
         result = handler_copy(part_folder, &copy, path);
     if (result == 0)
         result = check_run(part_folder, check, warning);
+    if (result == 0)
+        result = part_successor(path);
     handler_drop(part_folder, &copy);
     return result;
 }

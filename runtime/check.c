@@ -21,10 +21,10 @@ enum { VERDICT_FD = 3, LIMIT_MS = 3000 };
 #define FAILED "failed:"
 
 /* Starts the program in a group of its own, with no signal blocked, so that it
- * dies of what the server would; its descriptor VERDICT_FD is `verdict`. */
+ * dies of what the server would; its descriptor `fd` is `verdict`. */
 static int
-start_trial(int dir, int verdict, const char *program, char *const argv[],
-            pid_t *pid) {
+start_trial(int dir, int fd, int verdict, const char *program,
+            char *const argv[], pid_t *pid) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -32,7 +32,7 @@ start_trial(int dir, int verdict, const char *program, char *const argv[],
     posix_spawn_file_actions_init(&files);
     int error = posix_spawn_file_actions_addfchdir_np(&files, dir);
     if (!error)
-        error = posix_spawn_file_actions_adddup2(&files, verdict, VERDICT_FD);
+        error = posix_spawn_file_actions_adddup2(&files, verdict, fd);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes,
@@ -55,9 +55,28 @@ listen_to(int fd, char text[FAILURE_SIZE]) {
 }
 
 int
+check_ask(int dir, int fd, const char *program, char *const argv[],
+          char line[FAILURE_SIZE], int *status) {
+    int ends[2];
+    pid_t pid;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return svr_fail("check: %s", strerror(errno));
+    int error = start_trial(dir, fd, ends[1], program, argv, &pid);
+    close(ends[1]);
+    bool in_time = !error && listen_to(ends[0], line);
+    close(ends[0]);
+    if (error)
+        return svr_fail("check: %s", strerror(error));
+    kill(-pid, SIGKILL);
+    waitpid(pid, status, 0);
+    line[strcspn(line, "\n")] = '\0';
+    return in_time ? CHECK_ENDED : CHECK_LATE;
+}
+
+int
 check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
-    char text[FAILURE_SIZE], running[2] = {check.running ? '1' : '0'}, size[24],
-                             version[16];
+    char text[FAILURE_SIZE] = "", running[2] = {check.running ? '1' : '0'},
+         size[24], version[16];
     char *argv[] = {SVR_PROJECT,
                     "--check",
                     (char *)check.source.code,
@@ -66,30 +85,24 @@ check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
                     size,
                     version,
                     NULL};
-    int ends[2], status = 0;
-    pid_t pid;
+    int status = 0;
     snprintf(size, sizeof size, "%zu", check.size);
     snprintf(version, sizeof version, "%d", check.version);
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return svr_fail("check: %s", strerror(errno));
-    int error = start_trial(dir, ends[1],
-                            check.program ? check.program : "/proc/self/exe",
-                            argv, &pid);
-    close(ends[1]);
-    bool in_time = !error && listen_to(ends[0], text);
-    close(ends[0]);
-    if (error)
-        return svr_fail("check: %s", strerror(error));
-    kill(-pid, SIGKILL);
-    waitpid(pid, &status, 0);
-    text[strcspn(text, "\n")] = '\0';
+    int end = check_ask(dir, VERDICT_FD,
+                        check.program ? check.program : "/proc/self/exe", argv,
+                        text, &status);
+    if (end < 0)
+        return -1;
     size_t word = strlen(PASSED);
     bool passed = strncmp(text, PASSED, word) == 0;
-    if (in_time && (passed || strncmp(text, FAILED, word) == 0)) {
-        memcpy(warning, text + word, strlen(text + word) + 1);
+    if (end == CHECK_ENDED && (passed || strncmp(text, FAILED, word) == 0)) {
+        size_t used = strlen(warning);
+        if (passed && text[word])
+            snprintf(warning + used, FAILURE_SIZE - used, "%s%.256s",
+                     used ? ", " : "", text + word);
         return passed ? 0 : svr_fail("%s", text + word);
     }
-    if (!in_time)
+    if (end == CHECK_LATE)
         return svr_fail("handler.so: did not load within %d s",
                         LIMIT_MS / 1000);
     if (WIFSIGNALED(status))

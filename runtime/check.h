@@ -17,9 +17,20 @@ struct check {
 };
 
 /* check_run lets another process load the code, read the configuration and open
- * its logs, for 3 s at most, in the folder `dir`. Returns 0, with a warning or
- * "" in `text`, or -1 as svr_fail. Any thread. */
+ * its logs, for 3 s at most, in the folder `dir`. Returns 0, with a warning
+ * added to `text`, or -1 as svr_fail. Any thread. */
 int check_run(int dir, struct check check, char text[FAILURE_SIZE]);
+
+/* How a program ended that was asked. */
+enum check_end { CHECK_ENDED, CHECK_LATE };
+
+/* check_ask runs a program in the folder `dir`, in a process group of its own,
+ * until it has written a line to its descriptor `fd`, has ended, or 3 s are
+ * over; then all that it started is killed. Its status is that of waitpid(2).
+ * Returns how it ended, or -1 as svr_fail if it cannot be started. Any thread.
+ */
+int check_ask(int dir, int fd, const char *program, char *const argv[],
+              char line[FAILURE_SIZE], int *status);
 
 /* check_main is that other process: `--check CODE CONF RUNNING SIZE
  * VERSION`. */

@@ -17,6 +17,7 @@
 #include "check.h"
 #include "client.h"
 #include "folder.h"
+#include "handler.h"
 #include "lock.h"
 #include "loop.h"
 
@@ -249,19 +250,33 @@ client_ask(int dir, const char *request, enum client_wait wait) {
     return status;
 }
 
+/* Asks the parts whether what make left may follow the live code. */
+static int
+check_parts_of(const struct handler *live, char warning[FAILURE_SIZE]) {
+    char path[48];
+    handler_path(live, path);
+    struct candidate candidate = {source_built.code, source_built.code, path};
+    return part_candidate(&candidate, warning);
+}
+
 int
 client_check(int dir) {
     char warning[FAILURE_SIZE] = "";
     struct check check = {.source = source_built};
     struct talk talk = {.request = "state"};
     unsigned long abi = SVR_ABI;
+    struct handler live = {.copy = 0};
+    part_folder = dir;
     if (holds(dir))
         ask_server(dir, &talk, ANSWER_MS);
     if (talk.answer && *talk.answer == '0')
-        check.running = sscanf(talk.answer + 1, "%zu %d %lx", &check.size,
-                               &check.version, &abi) == 3;
+        check.running = sscanf(talk.answer + 1, "%zu %d %lx %u", &check.size,
+                               &check.version, &abi, &live.copy) >= 3;
     free(talk.answer);
-    int result = check_run(dir, check, warning);
+    int result =
+        live.copy > 0 && abi == SVR_ABI ? check_parts_of(&live, warning) : 0;
+    if (result == 0)
+        result = check_run(dir, check, warning);
     if (result == 0 && abi != SVR_ABI)
         result = svr_fail("the running server is of another build: restart");
     if (result < 0)

@@ -43,11 +43,16 @@ copy_bytes(int from, int to, uint64_t *sum) {
     return got < 0 ? -1 : 0;
 }
 
+void
+handler_path(const struct handler *handler, char path[48]) {
+    snprintf(path, 48, "run/handler.%u.so", handler->copy);
+}
+
 int
 handler_copy(int dir, struct handler *handler, char path[48]) {
     uint64_t sum;
     int result = 0;
-    snprintf(path, 48, "run/handler.%u.so", handler->copy);
+    handler_path(handler, path);
     unlinkat(dir, path, 0);
     int from = openat(dir, handler->source->code, O_RDONLY | O_CLOEXEC);
     if (from < 0)
@@ -68,7 +73,7 @@ handler_copy(int dir, struct handler *handler, char path[48]) {
 void
 handler_drop(int dir, struct handler *handler) {
     char path[48];
-    snprintf(path, sizeof path, "run/handler.%u.so", handler->copy);
+    handler_path(handler, path);
     unlinkat(dir, path, 0);
     free(handler->names);
     if (handler->code)

@@ -24,6 +24,9 @@ struct handler {
  * svr_fail. */
 int handler_copy(int dir, struct handler *handler, char path[48]);
 
+/* handler_path is the path of the private copy, from the project's folder. */
+void handler_path(const struct handler *handler, char path[48]);
+
 /* handler_load loads a file, `path` from the folder `dir`, and checks its table
  * against the server's ABI. Returns 0, or -1 as svr_fail. */
 int handler_load(int dir, const char *path, struct handler *handler);

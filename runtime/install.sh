@@ -167,6 +167,11 @@ make_folder build
 make_folder service
 put 755 "build/$NAME" "build/$NAME"
 put 755 build/handler.so build/handler.so
+for program in build/programs.d/*; do
+    [ -x "$program" ] || continue
+    make_folder build/programs.d
+    put 755 "$program" "$program"
+done
 put 755 svr.sh svr.sh
 [ ! -e README.md ] || put 644 README.md README.md
 for file; do

@@ -62,9 +62,23 @@ part_send(enum part_event event, const struct conf *conf, const char *text) {
 }
 
 int
-part_candidate(const char *path) {
+part_candidate(const struct candidate *candidate, char warning[FAILURE_SIZE]) {
+    for (const struct part *const *part = parts; *part; part++) {
+        char remark[FAILURE_SIZE] = "";
+        size_t used = strlen(warning);
+        if ((*part)->candidate && (*part)->candidate(candidate, remark) < 0)
+            return -1;
+        if (*remark)
+            snprintf(warning + used, FAILURE_SIZE - used, "%s%.256s",
+                     used ? ", " : "", remark);
+    }
+    return 0;
+}
+
+int
+part_successor(const char *path) {
     for (const struct part *const *part = parts; *part; part++)
-        if ((*part)->candidate && (*part)->candidate(path) < 0)
+        if ((*part)->successor && (*part)->successor(path) < 0)
             return -1;
     return 0;
 }

@@ -39,6 +39,13 @@ struct source {
 };
 extern const struct source source_built; /* what make left, and svr_conf */
 
+/* Code that may follow the live code. */
+struct candidate {
+    const char *code; /* what make left */
+    const char *copy; /* the file that would be loaded, with the same bytes */
+    const char *live; /* the private copy of the live code */
+};
+
 /* A part. What is left out does nothing. All functions run on the loop thread
  * unless the comment says otherwise; `check` also runs in the process that
  * tries a candidate. */
@@ -51,9 +58,14 @@ struct part {
      * configuration in force. */
     int (*event)(enum part_event event, const struct conf *conf,
                  const char *text);
-    /* Code is a candidate: a failure, -1 as svr_fail, rejects it. The thread of
-     * the reload. */
-    int (*candidate)(const char *path);
+    /* Code is a candidate: a failure, -1 as svr_fail, rejects it; a remark for
+     * the verdict may go to `remark`. The thread of the reload; for `svr.sh
+     * check` another process, where handler_live has no code. */
+    int (*candidate)(const struct candidate *candidate,
+                     char remark[FAILURE_SIZE]);
+    /* The code in a file, `path`, is what a restart would run: a failure, -1 as
+     * svr_fail, rejects the restart. The thread of the restart. */
+    int (*successor)(const char *path);
     /* Looks after the log file, once a second before a line goes there. Any
      * thread, one at a time. Must not log; returns 0, or -1 as svr_fail, which
      * is logged for it. */
@@ -90,9 +102,12 @@ struct part {
     const struct source *(*source)(void);
     /* What is kept beside the state for the next start, by a part that keeps
      * it: `save` writes it; `load`, before on_start, gets the bytes that were
-     * written, and returns 0, or -1 as svr_fail: the start fails. */
+     * written, and returns 0, or -1 as svr_fail: the start fails. `fits`
+     * reports whether these bytes agree with the code in a file, `path`, where
+     * the state is taken as it was kept. Returns 0, or -1 as svr_fail. */
     void (*save)(FILE *out);
     int (*load)(const void *bytes, size_t size);
+    int (*fits)(const void *bytes, size_t size, const char *path);
 };
 
 /* A descriptor of the project's folder, for openat(2). */
@@ -111,13 +126,18 @@ struct conf *part_conf(int dir, const char *file, const struct svr_key *keys);
 int part_send(enum part_event event, const struct conf *conf, const char *text);
 
 /* part_candidate and part_log_file ask all parts. Return 0, or -1 as svr_fail
- * from the first that failed. part_hung notifies all parts. */
-int part_candidate(const char *path);
+ * from the first that failed. `warning` gets the remarks at its end. part_hung
+ * notifies all parts. */
+int part_candidate(const struct candidate *candidate,
+                   char warning[FAILURE_SIZE]);
 int part_log_file(const struct conf *conf, const char *path);
 void part_hung(void);
 
 /* part_figures has all parts add their figures. */
 void part_figures(struct figures *figures);
+
+/* part_successor asks all parts, as part_candidate does. */
+int part_successor(const char *path);
 
 /* part_request and part_source ask each part until one answers. */
 enum part_answer part_request(const char *line, int client);

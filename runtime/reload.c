@@ -118,19 +118,31 @@ describe_success(const struct conf *former) {
 
 /* ---- Beside the loop: copy and try ------------------------------------ */
 
+/* Tries the candidate by the parts, then in another process. */
+static int
+try_candidate(void) {
+    const struct source *source = reload.candidate.source;
+    char live[48];
+    handler_path(handler_live(), live);
+    struct candidate candidate = {source->code, reload.copy, live};
+    struct check trial = {.source = {reload.copy, source->conf},
+                          .running = true,
+                          .size = handler_hooks()->state_size,
+                          .version = handler_hooks()->state_version};
+    *reload.warning = '\0';
+    return part_candidate(&candidate, reload.warning) < 0
+               ? -1
+               : check_run(folder, trial, reload.warning);
+}
+
 static void *
 prepare_candidate(void *unused) {
     struct handler *candidate = &reload.candidate;
     *candidate = (struct handler){.generation = handler_live()->generation + 1,
                                   .source = part_source(),
                                   .copy = ++copies};
-    struct check trial = {.source = {reload.copy, candidate->source->conf},
-                          .running = true,
-                          .size = handler_hooks()->state_size,
-                          .version = handler_hooks()->state_version};
     if (handler_copy(folder, candidate, reload.copy) < 0 ||
-        part_candidate(candidate->source->code) < 0 ||
-        check_run(folder, trial, reload.warning) < 0) {
+        try_candidate() < 0) {
         handler_drop(folder, candidate);
         reload_reject();
         return unused;
@@ -337,8 +349,9 @@ make_state(void) {
 
 void
 reload_state(char *text, int size) {
-    snprintf(text, (size_t)size, "%zu %d %lx", handler_hooks()->state_size,
-             handler_hooks()->state_version, (unsigned long)SVR_ABI);
+    snprintf(text, (size_t)size, "%zu %d %lx %u", handler_hooks()->state_size,
+             handler_hooks()->state_version, (unsigned long)SVR_ABI,
+             handler_live()->copy);
 }
 
 const struct conf *

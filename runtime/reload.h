@@ -31,7 +31,8 @@ bool reload_take(bool started);
 /* reload_reject ends a reload that takes nothing, with this thread's reason. */
 void reload_reject(void);
 
-/* reload_state writes the state's size and version, and the ABI. */
+/* reload_state writes the state's size and version, the ABI, and the number of
+ * the live code's private copy. */
 void reload_state(char *text, int size);
 
 #endif

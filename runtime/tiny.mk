@@ -36,7 +36,15 @@ LEAN = -Wl,-z,noseparate-code
 # 64-bit time and file offsets on 32-bit machines; backtraces on all.
 MACHINE = -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -funwind-tables
 
-TINY = $(sort $(wildcard runtime/*.c parts/*.c))
+# Parts with the word "program: NAME LIBRARIES" in their headers are not in the
+# server: they make a program of that name.
+PROGRAMS := $(sort $(shell sed -n 's/^ \* program: \([^ ]*\).*/\1/p' parts/*.h 2>/dev/null))
+PROGRAM_PARTS = $(patsubst %.h,%,$(shell grep -l '^ \* program: $(1)\b' parts/*.h))
+PROGRAM_LIBS = $(shell sed -n 's/^ \* program: $(1) //p' parts/*.h)
+PROGRAM_FILES = $(PROGRAMS:%=build/programs.d/%)
+
+TINY := $(sort $(wildcard runtime/*.c) $(filter-out \
+	$(foreach program,$(PROGRAMS),$(addsuffix .c,$(call PROGRAM_PARTS,$(program)))),$(wildcard parts/*.c)))
 PUBLIC = $(sort runtime/svr.h $(wildcard parts/*.h))
 
 # The handler and the server refuse each other unless these are the same.
@@ -79,7 +87,7 @@ all:
 		exec $(MAKE) --no-print-directory TINY_LOCKED=1 all; \
 	fi
 endif
-unlocked: build/$(NAME) build/handler.so
+unlocked: build/$(NAME) build/handler.so $(PROGRAM_FILES)
 
 CREATED := $(shell mkdir -p build/objects.d)
 
@@ -96,7 +104,8 @@ for file in $$(sort build/sums build/sums.new | uniq -u | cut -d" " -f3- | \
 	find build/objects.d -name "*.d" -exec grep -lF -e " $$file" {} + \
 		2>/dev/null | sed "s/d$$/o/" | xargs rm -f; \
 	case $$file in \
-	runtime/*|parts/*) made="build/$(NAME) build/derive svr_conf.h";; \
+	runtime/*|parts/*) \
+		made="build/$(NAME) build/derive svr_conf.h $(PROGRAM_FILES)";; \
 	svr_conf) made=svr_conf.h;; \
 	*) made=build/handler.so;; \
 	esac; \
@@ -112,6 +121,14 @@ build/$(NAME): $(SERVER_OBJECTS)
 	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(MODE_FLAGS) -pthread -rdynamic \
 		$(LEAN) -o $@.new $(SERVER_OBJECTS) -ldl $(PART_LIBS)
 	$(AT)mv -f $@.new $@
+
+define PROGRAM_RULE
+build/programs.d/$(1): $(addprefix build/objects.d/,$(addsuffix .o,$(call PROGRAM_PARTS,$(1))))
+	@mkdir -p $$(@D)
+	$$(call QUIET,LINK,$$@)$$(CC) $$(CFLAGS) $$(MODE_FLAGS) -o $$@.new $$^ $(call PROGRAM_LIBS,$(1))
+	$$(AT)mv -f $$@.new $$@
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(program))))
 
 LINK_HANDLER = $(LINK) $(CFLAGS) $(MODE_FLAGS) -pthread -shared $(LEAN) \
 	$(LDFLAGS) -o $@.new $(HANDLER_OBJECTS)

@@ -46,6 +46,11 @@ handler_live(void) {
     return &live;
 }
 
+const struct svr_handler *
+handler_hooks(void) {
+    return &code;
+}
+
 int
 handler_index(const char *name) {
     return name && by_callback ? 0 : -1;
@@ -62,6 +67,41 @@ void *
 svr_state(void) {
     return state;
 }
+
+void
+handler_path(const struct handler *handler, char copy[48]) {
+    (void)handler;
+    *copy = '\0';
+}
+
+void
+figure_number(struct figures *figures, const char *name, enum figure_kind kind,
+              double number, const char *help) {
+    (void)figures, (void)name, (void)kind, (void)number, (void)help;
+}
+
+static void
+write_anything(FILE *out) {
+    fputs("anything", out);
+}
+
+static int
+look_at(const void *bytes, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (((const char *)bytes)[i] == 'y')
+            return svr_fail("not wanted");
+    return 0;
+}
+
+static int
+compare_with(const void *bytes, size_t size, const char *file) {
+    (void)file;
+    return memchr(bytes, 'x', size) ? svr_fail("another type") : 0;
+}
+
+static const struct part keeper = {
+    .name = "p", .save = write_anything, .load = look_at, .fits = compare_with};
+const struct part *const parts[] = {&keeper, NULL};
 
 int
 callback_timer(struct timer timer) {

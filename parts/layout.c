@@ -1,0 +1,150 @@
+/* layout: refuses a reload whose types changed under living data. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "folder.h"
+#include "handler.h"
+#include "layout-list.h"
+#include "part.h"
+
+#define READER "build/programs.d/layout-reader"
+/* All types that data of this server may have, and those after a reload. */
+#define LIST "run/layout"
+#define NEXT "run/layout.new"
+#define KEPT "run/layout.kept.new" /* of a state that was kept in a file */
+
+static bool unknown, warned; /* about types that are not known */
+
+/* Writes why there was no verdict on the types. */
+static void
+explain_silence(int end, int status, char why[FAILURE_SIZE]) {
+    if (end < 0)
+        snprintf(why, FAILURE_SIZE, READER ": %.200s", failure_reason());
+    else if (end == CHECK_LATE)
+        snprintf(why, FAILURE_SIZE, READER " took too long");
+    else if (WIFSIGNALED(status))
+        snprintf(why, FAILURE_SIZE, READER " died of signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(why, FAILURE_SIZE,
+                 READER " ended with status %d (is libdw1 installed?)",
+                 WEXITSTATUS(status));
+}
+
+/* Reports whether `line` begins with a word, and returns what is after it. */
+static const char *
+after_word(const char *line, const char *word) {
+    size_t length = strlen(word);
+    return strncmp(line, word, length)
+               ? NULL
+               : line + length + strspn(line + length, ": ");
+}
+
+/* Compares the types of two files. Returns 0, with why they are not known or
+ * "" in `why`, or -1 as svr_fail with what changed. */
+static int
+compare_types(char *const argv[], char why[FAILURE_SIZE]) {
+    char line[FAILURE_SIZE];
+    int status = 0;
+    int end =
+        check_ask(part_folder, STDOUT_FILENO, READER, argv, line, &status);
+    const char *text = end == CHECK_ENDED ? line : "";
+    const char *changed = after_word(text, LAYOUT_CHANGED);
+    const char *silent = after_word(text, LAYOUT_UNKNOWN);
+    *why = '\0';
+    if (changed)
+        return svr_fail("%.400s: raise state_version and migrate", changed);
+    if (silent)
+        snprintf(why, FAILURE_SIZE, "%s", silent);
+    else if (!after_word(text, LAYOUT_SAME))
+        explain_silence(end, status, why);
+    return 0;
+}
+
+static int
+judge_types(const struct candidate *candidate, char remark[FAILURE_SIZE]) {
+    char why[FAILURE_SIZE];
+    bool reloads = handler_live()->code != NULL;
+    bool known = faccessat(part_folder, LIST, F_OK, 0) == 0;
+    char *argv[] = {"layout-reader", (char *)(known ? LIST : candidate->live),
+                    (char *)candidate->copy, reloads ? NEXT : NULL, NULL};
+    if (reloads)
+        unlinkat(part_folder, NEXT, 0);
+    if (compare_types(argv, why) < 0)
+        return svr_fail("%s, or restart", failure_reason());
+    unknown = *why != '\0';
+    if (unknown && !warned)
+        snprintf(remark, FAILURE_SIZE,
+                 "warning: types are not compared: %.400s", why);
+    return 0;
+}
+
+/* ---- A state that is kept in a file ------------------------------------ */
+
+/* Opens the list of the live code's types; before the first reload it is made
+ * here. NULL: they are not known. */
+static FILE *
+open_list(void) {
+    char live[48], why[FAILURE_SIZE];
+    handler_path(handler_live(), live);
+    char *argv[] = {"layout-reader", "-", live, LIST, NULL};
+    int fd = folder_open(part_folder, LIST, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0 && compare_types(argv, why) == 0)
+        fd = folder_open(part_folder, LIST, O_RDONLY | O_CLOEXEC, 0);
+    return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
+/* Copies what the state consists of: a list of its own. */
+static void
+write_state_type(FILE *out) {
+    char *line = NULL;
+    size_t room = 0;
+    FILE *list = open_list();
+    while (list && getline(&line, &room, list) > 0) {
+        fputs(line, out);
+        if (strcmp(line, LAYOUT_REST) == 0)
+            break;
+    }
+    free(line);
+    if (list)
+        fclose(list);
+}
+
+static int
+judge_state(const void *type, size_t size, const char *path) {
+    char why[FAILURE_SIZE];
+    char *argv[] = {"layout-reader", "--state", KEPT, (char *)path, NULL};
+    if (size == 0 ||
+        folder_replace(part_folder, KEPT, type, size, 0600, NULL) < 0)
+        return 0; /* as if nothing was known */
+    int result = compare_types(argv, why);
+    unlinkat(part_folder, KEPT, 0);
+    if (result == 0 && *why)
+        svr_warn("layout: the state's type is not compared: %.400s", why);
+    return result;
+}
+
+/* ------------------------------------------------------------------------ */
+
+static int
+layout_event(enum part_event event, const struct conf *conf, const char *text) {
+    (void)conf;
+    if (event == PART_START) {
+        unlinkat(part_folder, LIST, 0); /* of another run, with other data */
+    } else if (event == PART_RELOADED && !text) {
+        renameat(part_folder, NEXT, part_folder, LIST);
+        warned = warned || unknown;
+    }
+    return 0;
+}
+
+const struct part part_layout = {.name = "layout",
+                                 .event = layout_event,
+                                 .candidate = judge_types,
+                                 .save = write_state_type,
+                                 .fits = judge_state};
