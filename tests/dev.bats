@@ -164,3 +164,22 @@ for i in range(20):
     run bounded script -qec './svr.sh status' /dev/null
     [ "$status" -eq 3 ]
 }
+
+@test "a server under valgrind reloads, and valgrind finds nothing in it" {
+    command -v valgrind >/dev/null || skip "no valgrind"
+    counting_hooks
+    build
+    valgrind -q --log-file=valgrind.txt --error-exitcode=99 --keep-debuginfo=yes \
+        build/demo run >out.txt 2>log.txt 3>&- &
+    server=$!
+    helpers+=("$server")
+    wait_line 20 'turn 2'
+    counting_hooks new
+    bounded ./svr.sh reload
+    wait_line 20 'new [0-9]'
+    bounded ./svr.sh close
+    ended=0
+    wait "$server" || ended=$?
+    [ "$ended" -eq 0 ]
+    [ ! -s valgrind.txt ] || { cat valgrind.txt; return 1; }
+}
