@@ -328,7 +328,7 @@ read_table(void) {
 /* ---- Words for a type -------------------------------------------------- */
 
 static void
-add_text(struct text *text, const char *format, va_list args) {
+append_words(struct text *text, const char *format, va_list args) {
     size_t room = sizeof text->bytes - text->used;
     int length = vsnprintf(text->bytes + text->used, room, format, args);
     if (length < 0 || (size_t)length >= room)
@@ -342,7 +342,7 @@ __attribute__((format(printf, 2, 3))) static void
 add_form(struct words *words, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    add_text(&words->form, format, args);
+    append_words(&words->form, format, args);
     va_end(args);
 }
 
@@ -351,7 +351,7 @@ add_shown(struct words *words, const char *format, ...) {
     va_list args;
     va_start(args, format);
     if (!words->hidden)
-        add_text(&words->shown, format, args);
+        append_words(&words->shown, format, args);
     va_end(args);
 }
 

@@ -104,7 +104,7 @@ struct part {
      * it: `save` writes it; `load`, before on_start, gets the bytes that were
      * written, and returns 0, or -1 as svr_fail: the start fails. `fits`
      * reports whether these bytes agree with the code in a file, `path`, where
-     * the state is taken as it was kept. Returns 0, or -1 as svr_fail. */
+     * the state is taken unchanged. Returns 0, or -1 as svr_fail. */
     void (*save)(FILE *out);
     int (*load)(const void *bytes, size_t size);
     int (*fits)(const void *bytes, size_t size, const char *path);

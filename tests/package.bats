@@ -80,7 +80,8 @@ need_debhelper() {
 
 @test "make uninstall leaves nothing" {
     cd "$first/build"
-    mkdir -p ../prefix/{bin,share/doc,share/man/man1,share/man/man3,share/man/man5}
+    mkdir -p ../prefix/{bin,share/doc,share/man/man1,share/man/man3,share/man/man5} \
+        ../prefix/share/{bash-completion/completions,zsh/site-functions}
     (cd ../prefix && find . | sort) >"$BATS_TEST_TMPDIR/before"
     make -s install
     [ -x ../prefix/bin/tiny-new ]

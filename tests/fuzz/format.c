@@ -18,17 +18,18 @@ size_t (*part_format(const char *word))(const struct event *event, char *line) {
 /* The input: a format, a NUL byte, a message. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char *source = calloc(1, size + 2), line[LINE_SIZE];
+    char *source = calloc(1, size + 2), line[LINE_ROOM];
     struct format format;
     memcpy(source, data, size);
     const char *message = source + strlen(source) + 1;
-    if (format_compile(&format, source) == 0) {
-        struct event event = {.level = SVR_WARN, .now = {1700000000, 5000000}};
-        event.values[NAME] = "demo";
-        event.values[FILENAME] = "my_server.c";
-        event.values[FUNCTION] = "run";
-        event.values[MESSAGE] = message;
-        format_event(&event, 42);
+    if (format_compile(&format, source, "demo") == 0) {
+        struct event event = {.level = SVR_WARN,
+                              .line = 42,
+                              .now = {1700000000, 5000000},
+                              .name = "demo",
+                              .file = "my_server.c",
+                              .function = "run",
+                              .message = message};
         size_t length = format_line(&format, &event, line);
         assert(length > 0 && length < LINE_SIZE);
         assert(line[length - 1] == '\n' && line[length] == '\0');
