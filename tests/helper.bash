@@ -181,6 +181,21 @@ for key in '$1'.split('.'):
 print(value)"
 }
 
+# reload, and what must come of it.
+reload() {
+    run bounded ./svr.sh reload
+}
+
+applied() {
+    reload
+    [ "$status" -eq 0 ] || { echo "$output"; cat log.txt; return 1; }
+}
+
+rejected() {
+    reload
+    [ "$status" -eq 1 ] || { echo "$output"; return 1; }
+}
+
 # own_dev: a mount namespace with a /dev of its own, held by $dev; `in_dev`
 # runs a command there, in the present folder.
 own_dev() {

@@ -259,20 +259,6 @@ SVR_HANDLER(.run = run, .state_size = sizeof(struct state), .state_version = ${2
 END
 }
 
-reload() {
-    run bounded ./svr.sh reload
-}
-
-applied() {
-    reload
-    [ "$status" -eq 0 ] || { echo "$output"; cat log.txt; return 1; }
-}
-
-rejected() {
-    reload
-    [ "$status" -eq 1 ] || { echo "$output"; return 1; }
-}
-
 start_with() {
     server_with "$@"
     build

@@ -3,20 +3,6 @@
 
 load helper
 
-reload() {
-    run bounded ./svr.sh reload
-}
-
-applied() {
-    reload
-    [ "$status" -eq 0 ] || { echo "$output"; cat log.txt; return 1; }
-}
-
-rejected() {
-    reload
-    [ "$status" -eq 1 ] || { echo "$output"; return 1; }
-}
-
 @test "C1 a changed run: new output, the same pid, the counter keeps counting" {
     counting_hooks old
     build
