@@ -23,7 +23,7 @@ struct kept_files {
     char code[32], conf[32];
 };
 
-/* kept_slots is what run/kept says. Any thread. */
+/* kept_slots returns what is in run/kept. Any thread. */
 struct kept kept_slots(void);
 
 /* kept_set replaces run/kept, and removes pairs that no slot names any more.

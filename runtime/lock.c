@@ -1,5 +1,5 @@
 /* lock: the lock that a server holds for its whole life; it, and never the
- * content of a file, says which server serves a folder. The lock belongs to the
+ * content of a file, names the server of a folder. The lock belongs to the
  * open file description, so that a hook that opens and closes run/lock does not
  * drop it. */
 #define _GNU_SOURCE

@@ -1,5 +1,5 @@
 /* lock: the lock that a server holds for its whole life; it, and never the
- * content of a file, says which server serves a folder. */
+ * content of a file, names the server of a folder. */
 #ifndef LOCK_H
 #define LOCK_H
 

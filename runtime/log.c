@@ -126,7 +126,7 @@ static struct {
 /* ---- Outages ---------------------------------------------------------- */
 
 /* The sink that this thread reports on: its own lines do not go there. */
-static _Thread_local int telling = NOBODY;
+static _Thread_local int reporting = NOBODY;
 
 /* Counts lines that are lost; logs it to the other sinks when an outage begins.
  */
@@ -135,13 +135,13 @@ count_lost(int row, int error, unsigned lines) {
     rows[row].lost += lines;
     if (atomic_fetch_add(&rows[row].outage, lines) > 0)
         return;
-    int former = telling;
+    int former = reporting;
     rows[row].outage++;
-    telling = row;
+    reporting = row;
     svr_warn("%s: lines are lost: %s%s", rows[row].key,
              row == SYSLOG ? "/dev/log: " : "",
              error == ENOBUFS ? "the queue is full" : strerror(error));
-    telling = former;
+    reporting = former;
 }
 
 /* Counts lines that were written. An outage is over if no line waits; this is
@@ -151,13 +151,13 @@ count_written(int row, unsigned lines, unsigned waiting) {
     rows[row].lines += lines;
     if (waiting || rows[row].outage == 0)
         return;
-    int former = telling;
+    int former = reporting;
     uint64_t outage = atomic_exchange(&rows[row].outage, 0);
-    telling = row;
+    reporting = row;
     if (outage)
         svr_warn("%s: works again, %ju lines were lost", rows[row].key,
                  (uintmax_t)outage - 1);
-    telling = former;
+    reporting = former;
 }
 
 /* What syslog's writer reports. */
@@ -263,7 +263,7 @@ deliver_event(const struct event *event) {
         int row = sink->row;
         if (row == SYSLOG && journal && result[CONSOLE] == 0)
             continue; /* both lead to the journal */
-        if (event->level >= sink->level && row != telling)
+        if (event->level >= sink->level && row != reporting)
             result[row] =
                 rows[row].write(in_use, event->level, line,
                                 format_line(&sink->format, event, line));

@@ -160,9 +160,9 @@ loop_posted(void) {
 
 /* ---- Watches ---------------------------------------------------------- */
 
-/* Makes epoll watch what the table says. */
+/* Makes epoll watch what the table asks for. */
 static int
-tell_epoll(int fd) {
+update_epoll(int fd) {
     struct loop_watch *watch = &watches[fd];
     struct epoll_event event = {
         .events = (watch->events & SVR_READ ? EPOLLIN | EPOLLRDHUP : 0u) |
@@ -192,7 +192,7 @@ loop_watch(int fd, struct loop_watch watch) {
     watches[fd] = watch;
     watches[fd].age = former.events ? former.age : ++ages;
     watches[fd].pause = former.events ? former.pause : 0;
-    int result = tell_epoll(fd);
+    int result = update_epoll(fd);
     if (result < 0)
         watches[fd] = former;
     return result;
@@ -203,7 +203,7 @@ loop_unwatch(int fd) {
     if (fd < 0 || fd >= places || watches[fd].events == 0)
         return -1;
     watches[fd].events = 0;
-    tell_epoll(fd);
+    update_epoll(fd);
     return 0;
 }
 
@@ -218,7 +218,7 @@ loop_pause(int fd, uint32_t age, int64_t pause) {
         return;
     if (watch->rest < rest_ends)
         rest_ends = watch->rest;
-    tell_epoll(fd);
+    update_epoll(fd);
 }
 
 /* Ends the rests that are over, and finds the next that will be. */
@@ -231,7 +231,7 @@ end_rests(int64_t now) {
             continue;
         if (watch->rest <= now) {
             watch->rest = 0;
-            tell_epoll(fd);
+            update_epoll(fd);
         } else if (watch->rest < rest_ends) {
             rest_ends = watch->rest;
         }
@@ -275,7 +275,7 @@ loop_restore(struct loop_watch *saved) {
             fd < saved_places ? saved[fd] : (struct loop_watch){.events = 0};
         if (now.events != watches[fd].events || now.age != watches[fd].age ||
             now.rest != watches[fd].rest)
-            tell_epoll(fd);
+            update_epoll(fd);
     }
     rest_ends = 0; /* the next wait finds it */
     free(saved);

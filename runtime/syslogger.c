@@ -34,7 +34,7 @@ static struct {
            .last = &queue.first};
 
 static const char *ident;
-static void (*tell)(int error, unsigned lines, unsigned waiting);
+static void (*notify_log)(int error, unsigned lines, unsigned waiting);
 
 /* Reports whether a daemon listens. Returns 0 or the error. */
 static int
@@ -65,7 +65,7 @@ static void *
 write_items(void *unused) {
     (void)unused;
     openlog(ident, LOG_NDELAY, LOG_LOCAL3);
-    tell(reach(), 0, 0);
+    notify_log(reach(), 0, 0);
     for (;;) {
         struct item *item = take_item();
         int error = reach();
@@ -77,7 +77,7 @@ write_items(void *unused) {
         if (waiting == 0)
             pthread_cond_broadcast(&queue.emptied);
         pthread_mutex_unlock(&queue.lock);
-        tell(error, 1, waiting);
+        notify_log(error, 1, waiting);
     }
     return NULL;
 }
@@ -88,10 +88,10 @@ syslogger_start(const char *name,
     if (ident)
         return;
     ident = name;
-    tell = report;
+    notify_log = report;
     int error = signals_thread(NULL, write_items, NULL);
     if (error)
-        tell(error, 0, 0);
+        notify_log(error, 0, 0);
 }
 
 int

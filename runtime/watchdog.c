@@ -149,7 +149,7 @@ describe(char *text, size_t size) {
 }
 
 static void
-tell_hung(void) {
+report_hang(void) {
     char where[128], text[160];
     hung = true;
     describe(where, sizeof where);
@@ -212,7 +212,7 @@ watchdog_judge(void) {
         return INT64_MAX;
     asleep = false;
     if (now - work >= span && warned_for == work) {
-        tell_hung();
+        report_hang();
         return INT64_MAX;
     }
     if (now - work < span / 2)
