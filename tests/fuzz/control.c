@@ -51,6 +51,11 @@ loop_now(void) {
     return 0;
 }
 
+int
+loop_millis(int64_t until, int64_t now) {
+    return (int)((until - now) / 1000000);
+}
+
 void
 status_open(int dir, void (*changed)(void)) {
     (void)dir, (void)changed;
