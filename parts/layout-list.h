@@ -47,9 +47,10 @@ struct list {
 };
 
 /* A line of a verdict begins with one of these words. */
-#define LAYOUT_SAME    "same"
-#define LAYOUT_CHANGED "changed"
-#define LAYOUT_UNKNOWN "unknown"
+#define LAYOUT_SAME     "same"
+#define LAYOUT_CHANGED  "changed"
+#define LAYOUT_UNKNOWN  "unknown"
+#define LAYOUT_NO_STATE "does not show the type of its state" /* only that */
 
 /* The state's types are first in a list, up to the first of these lines; the
  * other is the last. */

@@ -801,8 +801,8 @@ read_handler(int fd, struct list *list) {
         return "has its types in .dwo files (compile without -gsplit-dwarf)";
     return file.count == 0
                ? "has no types in its debug information (compile with -g)"
-               : "does not show the type of its state; SVR_TYPES(struct NAME) "
-                 "in your sources names it (parts/layout.h)";
+               : LAYOUT_NO_STATE "; SVR_TYPES(struct NAME) "
+                                 "in your sources names it (parts/layout.h)";
 }
 
 /* Reads either. */

@@ -79,8 +79,11 @@ judge_types(const struct candidate *candidate, char remark[FAILURE_SIZE]) {
         return svr_fail("%s, or restart", failure_reason());
     unknown = *why != '\0';
     if (unknown && !warned)
-        snprintf(remark, FAILURE_SIZE,
-                 "warning: types are not compared: %.400s", why);
+        snprintf(remark, FAILURE_SIZE, "warning: %s: %.400s",
+                 strstr(why, LAYOUT_NO_STATE)
+                     ? "the state's type is not compared"
+                     : "types are not compared",
+                 why);
     return 0;
 }
 

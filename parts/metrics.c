@@ -11,6 +11,8 @@
 
 #define FORM "--metrics"
 
+enum { SAFE = 6 }; /* rows that are right while the loop does not answer */
+
 /* Writes a family's head. */
 static void
 write_family(FILE *out, const char *name, const char *type, const char *help) {
@@ -127,7 +129,8 @@ render(FILE *out, const struct status *now, bool stale) {
          (double)status_loop.late},
     };
     struct log_figures sink;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    size_t count = stale ? SAFE : sizeof rows / sizeof *rows;
+    for (size_t i = 0; i < count; i++) {
         family(out, rows[i].name, rows[i].help);
         sample(out, rows[i].name, "", "", rows[i].value);
     }
@@ -136,6 +139,8 @@ render(FILE *out, const struct status *now, bool stale) {
             now->build_id);
     family(out, "state", "What the server does; always 1.");
     sample(out, "state", "state", now->state, 1);
+    if (stale)
+        return; /* a gap is better than counters that step back */
     family(out, "reloads_total", "Reloads by how they ended.");
     sample(out, "reloads_total", "verdict", "applied", now->applied);
     sample(out, "reloads_total", "verdict", "rejected", now->rejected);

@@ -73,6 +73,17 @@ check_ask(int dir, int fd, const char *program, char *const argv[],
     return in_time ? CHECK_ENDED : CHECK_LATE;
 }
 
+/* Opens this program, since under valgrind execve(2) takes /proc/self/exe for
+ * valgrind. The descriptor is none that the new process uses otherwise. */
+static int
+open_program(void) {
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int other = fcntl(fd, F_DUPFD_CLOEXEC, VERDICT_FD + 1);
+    if (fd >= 0)
+        close(fd);
+    return other;
+}
+
 int
 check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
     char text[FAILURE_SIZE] = "", running[2] = {check.running ? '1' : '0'},
@@ -88,8 +99,7 @@ check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
     int status = 0;
     snprintf(size, sizeof size, "%zu", check.size);
     snprintf(version, sizeof version, "%d", check.version);
-    /* Opened: under valgrind, execve(2) takes its name for valgrind. */
-    int own = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int own = open_program();
     snprintf(program, sizeof program, "/proc/self/fd/%d", own);
     int end =
         check_ask(dir, VERDICT_FD, check.program ? check.program : program,

@@ -52,7 +52,7 @@ static void
 take_timers(struct figures *figures) {
     struct timer *first[FIGURE_TIMERS];
     int64_t now = loop_now();
-    time_t wall = time(NULL);
+    time_t wall = figures->wall = time(NULL);
     figures->timers_shown =
         timers_first(first, FIGURE_TIMERS, &figures->timers_total);
     for (int i = 0; i < figures->timers_shown; i++) {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 /* A gauge is a value of now, a counter only grows, a word is not a number. */
 enum figure_kind {
@@ -51,6 +52,7 @@ struct figures {
     const char *part; /* whose figures come now */
     bool failed;      /* memory was short */
     int64_t when;     /* monotonic, in nanoseconds */
+    time_t wall;
     struct figure_timer timers[FIGURE_TIMERS];
     int timers_shown;
     uint32_t timers_total;

@@ -9,7 +9,7 @@
 #include "text.h"
 
 static const char *const words[PLACES] = {
-    [LEVEL] = "%(levelname)s",   /* DEBUG, INFO, WARN or ERROR */
+    [LEVEL] = "%(levelname)s",   /* DEBUG, INFO, WARNING or ERROR */
     [NAME] = "%(name)s",         /* the server's name, svr.name */
     [PROCESS] = "%(process)d",   /* the process */
     [FILENAME] = "%(filename)s", /* the source file of the call */

@@ -101,6 +101,9 @@ status_refresh(void) {
     struct figures *former = taken;
     now.figures = taken = figures;
     pthread_mutex_unlock(&lock);
+    changed = true;
+    if (notify_change)
+        notify_change();
     figures_free(former);
 }
 
@@ -236,12 +239,15 @@ render_state(FILE *out, bool stale, const struct watchdog_figures *loop) {
     fprintf(out, "%s: %s, pid %d, since %s (", log_name(), now.state,
             (int)getpid(), text);
     figure_span(out, time(NULL) - now.start_time);
-    fputs("), Tiny " STATUS_VERSION, out);
-    if (stale)
-        fputs(" (last known: no answer from its loop", out);
-    if (stale && *loop->doing)
-        fprintf(out, ", in %s for %.0f s", loop->doing, loop->doing_for);
-    fputs(stale ? ")\n" : "\n", out);
+    fputs("), Tiny " STATUS_VERSION "\n", out);
+    if (!stale)
+        return;
+    fputs("no answer    ", out);
+    if (*loop->doing)
+        fprintf(out, "the loop is in %s for %.0f s; ", loop->doing,
+                loop->doing_for);
+    iso_time(now.figures->wall, text);
+    fprintf(out, "last known figures, of %s\n", *text ? text : "the start");
 }
 
 static void
@@ -271,7 +277,8 @@ render_text(FILE *out, bool stale) {
     render_event(out, "last reload", STATUS_RELOAD);
     fprintf(out, "%-12s %jd turns, busy %.1f %%, %ld kB", "loop",
             (intmax_t)status_loop.turns,
-            100 * loop.busy / (uptime > 1 ? uptime : 1), status_rss());
+            100 * loop.busy / (uptime > loop.busy ? uptime : loop.busy + 1),
+            status_rss());
     if (*loop.longest_name)
         fprintf(out, ", longest call %s %.3f s", loop.longest_name,
                 loop.longest);

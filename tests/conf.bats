@@ -239,3 +239,25 @@ END
     [[ $output == *'60 keys changed (my.long_key_of_the_user_number_0, '*'number_15, '*', ...), pause '* ]]
     bounded ./svr.sh close
 }
+
+@test "a mistake in a new key gets the reason that the parser has, not only that the server does not know it" {
+    bounded ./svr.sh start
+    cp svr_conf good
+    while IFS='|' read -r line reason; do
+        cp good svr_conf
+        printf '%b\n' "$line" >>svr_conf
+        run bounded ./svr.sh reload
+        [ "$status" -eq 1 ]
+        [[ $output == *"$reason"*"rejected: "* ]] || { echo "$line: $output"; return 1; }
+    done <<'END'
+my.x = 7 # 1 to 5|my.x: out of range, needs 1 to 5
+int = 3|int: a word of C, no field's name
+my.v = 1\nmy_v = 2|my_v: has the same field, my_v, as my.v
+END
+    cp good svr_conf
+    bounded ./svr.sh reload
+    bounded ./svr.sh close
+    run bounded ./svr.sh logs -n
+    [ "$status" -eq 2 ]
+    [[ $output != *OPTARG* ]]
+}

@@ -186,11 +186,13 @@ reload() {
     run bounded ./svr.sh reload
 }
 
+# shellcheck disable=SC2154 # bats sets status and output
 applied() {
     reload
     [ "$status" -eq 0 ] || { echo "$output"; cat log.txt; return 1; }
 }
 
+# shellcheck disable=SC2154
 rejected() {
     reload
     [ "$status" -eq 1 ] || { echo "$output"; return 1; }

@@ -381,7 +381,8 @@ END
     build
     run_server
     applied
-    [[ $output == *"warning: types are not compared: the new code does not show the type of its state; SVR_TYPES("* ]]
+    [[ $output == *"warning: the state's type is not compared: the new code does not show"* ]]
+    [[ $output == *"the type of its state; SVR_TYPES("* ]]
     # The state's type is not known, that of a job is.
     sed -i 's/^static int run/#include "layout.h"\nstruct job { int a; };\nSVR_TYPES(struct job);\n&/' my_server.c
     applied

@@ -218,3 +218,15 @@ END
     [ "$(exit_status)" -eq 0 ]
     has_line 'signal 15'
 }
+
+@test "HUP and USR1 reload a server that svr.sh started in the background, whatever descriptors are free" {
+    bounded ./svr.sh start
+    pid=$(cat run/demo.pid)
+    for signal in HUP USR1; do
+        before=$(json generation)
+        kill -s "$signal" "$pid"
+        wait_until 10 eval '[ "$(json generation)" -gt "$before" ]'
+    done
+    [ "$(json reloads_rejected)" -eq 0 ]
+    bounded ./svr.sh close
+}

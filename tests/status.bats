@@ -150,3 +150,23 @@ END
     [ "$(stat -c %s status.json)" -lt 20000 ]
     bounded ./svr.sh close
 }
+
+@test "metrics never step back: while the loop does not answer, counters are left out" {
+    counting_hooks
+    build
+    run_server
+    wait_line 5 'turn 5'
+    bounded ./svr.sh status --metrics >before
+    grep -q '^svr_loop_turns_total [1-9]' before
+    kill -STOP "$server"
+    bounded ./svr.sh status --metrics >stopped
+    grep -q '^svr_up 0$' stopped
+    run grep -c '_total' stopped
+    [ "$output" = 0 ]
+    # what is shown is not from the start
+    run bounded ./svr.sh status
+    [[ ${lines[1]} == "no answer    "*"last known figures, of 20"* ]]
+    [ "$(json turns)" -ge 5 ]
+    kill -CONT "$server"
+    bounded ./svr.sh close
+}

@@ -53,8 +53,16 @@ build() {
         ! make -s compiler >/dev/null 2>&1; then
         reason='no compiler or no Makefile here'
     else
-        # A mistake in svr_conf: the server reports it, and remembers it.
-        "$server" --derive >/dev/null 2>&1 || "$server" "$command" || exit $?
+        # A mistake in svr_conf: the server reports it, and remembers it. It does
+        # not know a new key; what is wrong with that is the parser's word.
+        reason=$("$server" --derive 2>&1 >/dev/null) || {
+            verdict=$("$server" "$command" 2>&1) && result=0 || result=$?
+            case $verdict in
+            *"unknown key"*) [ -z "$reason" ] || say "$reason" ;;
+            esac
+            printf '%s\n' "$verdict"
+            [ "$result" -eq 0 ] || exit "$result"
+        }
         make -s all >&2 || {
             say 'rejected: does not compile; the running code keeps running'
             exit 1
@@ -185,7 +193,7 @@ paint() {
     red="${esc}[31m" off="${esc}[0m"
     sed -e "1s/: running,/: ${esc}[1;32mrunning$off,/
         1s/: \([a-z]*\),/: ${esc}[1;33m\1$off,/
-        1s/(last known.*/$red&$off/
+        s/^no answer.*/$red&$off/
         s/^last error/$red&$off/
         s/rejected: .*/$red&$off/
         s/^restart  /${esc}[33m&$off/
@@ -199,8 +207,8 @@ show_top() {
     while text=$("$server" status); do
         size=$(stty size 2>/dev/null) || size='24 80'
         printf '\033[H'
-        printf '%s\n' "$text" | head -n $((${size% *} - 1)) |
-            cut -c "1-${size#* }" | paint | sed 's/$/\x1b[K/'
+        printf '%s\n' "$text" | fold -w "${size#* }" |
+            head -n $((${size% *} - 1)) | paint | sed 's/$/\x1b[K/'
         printf '\033[J'
         sleep 1
     done
@@ -247,7 +255,7 @@ logs)
     shift
     lines=10 follow=
     while getopts fn: option; do
-        case $option$OPTARG in
+        case $option${OPTARG:-} in
         f) follow=1 ;;
         n*[!0-9]* | n | '?'*) usage ;;
         n*) lines=$OPTARG ;;
