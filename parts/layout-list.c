@@ -497,6 +497,20 @@ layout_compare(const struct list *old, const struct list *new, bool state_only,
 
 /* ---- What is known then ----------------------------------------------- */
 
+/* What a pointer was known to lead to stays known while it is a void pointer.
+ */
+static void
+keep_targets(struct type *type, const struct type *former) {
+    for (size_t i = 0; i < type->count && type->kind != 'e'; i++) {
+        struct member *member = &type->members[i];
+        const struct member *was = find_member(former, member->name);
+        if (was && strchr(member->form, '?') && !strchr(was->form, '?')) {
+            member->form = was->form;
+            member->shown = was->shown;
+        }
+    }
+}
+
 /* Adds the types of another list that this one has not, and to an enum the
  * enumerators. */
 void
@@ -514,6 +528,8 @@ layout_merge(struct list *list, const struct list *other) {
             list->types = layout_grow(list->types, list->count, sizeof(void *));
             list->types[list->count++] = type;
         }
+        if (kept)
+            keep_targets(kept, type);
         for (size_t n = 0; kept && kept->kind == 'e' && n < type->count; n++)
             if (!find_member(kept, type->members[n].name)) {
                 kept->members = layout_grow(kept->members, kept->count,

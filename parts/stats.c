@@ -142,10 +142,25 @@ take_stat(struct svr_stat *stat) {
     return NULL;
 }
 
+/* Logs what the next code declares otherwise than the live one. */
+static void
+report_restarts(void) {
+    const struct cell *one, *other;
+    LIST_FOREACH (one, &cells, entry)
+        LIST_FOREACH (other, &cells, entry)
+            if (one->live && !one->next && other->next && !other->live &&
+                strcmp(one->name, other->name) == 0)
+                svr_info("stats: %s is another kind of figure now, or has "
+                         "other buckets: it counts apart from the former one",
+                         one->name);
+}
+
 /* The next declarations become those of the live code, or are dropped. */
 static void
 settle_stats(bool taken) {
     struct cell *cell;
+    if (taken)
+        report_restarts();
     LIST_FOREACH (cell, &cells, entry) {
         cell->live = taken ? cell->next : cell->live;
         cell->next = false;
@@ -283,8 +298,6 @@ static double
 cell_number(struct cell *cell) {
     struct svr_gauge gauge = {{.value = &cell->value}};
     struct svr_counter counter = {{.value = &cell->value}};
-    if (cell->kind == SVR_STAT_HISTOGRAM)
-        return (double)figure_observed(&cell->histogram);
     return cell->kind == SVR_STAT_GAUGE ? svr_gauge_value(&gauge)
                                         : (double)svr_counter_value(&counter);
 }

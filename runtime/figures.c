@@ -14,6 +14,23 @@ enum { TIMERS_IN_TEXT = 4 };
 #define WHOLE 9007199254740992.0 /* up to it a double is exact */
 #define NANO  INT64_C(1000000000)
 
+/* Copies a histogram, so that it is of the same moment as the other figures. */
+static struct figure_histogram *
+copy_histogram(const struct figure_histogram *of) {
+    size_t buckets = (size_t)of->count + 1;
+    struct figure_histogram *copy =
+        malloc(sizeof *copy + buckets * sizeof *of->counts);
+    if (!copy)
+        return NULL;
+    copy->count = of->count;
+    copy->bounds = of->bounds;
+    copy->counts = (_Atomic uint64_t *)(copy + 1);
+    for (size_t i = 0; i < buckets; i++)
+        copy->counts[i] = of->counts[i];
+    copy->sum = of->sum;
+    return copy;
+}
+
 void
 figure_add(struct figures *figures, struct figure figure) {
     if (figures->count == figures->room) {
@@ -25,6 +42,12 @@ figure_add(struct figures *figures, struct figure figure) {
             return;
         figures->list = grown;
         figures->room = room;
+    }
+    if (figure.histogram) {
+        figure.histogram = copy_histogram(figure.histogram);
+        figures->failed = figures->failed || !figure.histogram;
+        figure.number =
+            figure.histogram ? (double)figure_observed(figure.histogram) : 0;
     }
     figures->list[figures->count++] = figure;
 }
@@ -89,8 +112,11 @@ figures_rate(struct figures *figures, const struct figures *former) {
 
 void
 figures_free(struct figures *figures) {
-    if (figures)
-        free(figures->list);
+    if (!figures)
+        return;
+    for (size_t i = 0; i < figures->count; i++)
+        free(figures->list[i].histogram);
+    free(figures->list);
     free(figures);
 }
 

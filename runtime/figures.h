@@ -33,7 +33,7 @@ struct figure {
     double number; /* of a histogram: how many observations */
     double rate;   /* by how much it grew a second, since the last look */
     const char *word;
-    const struct figure_histogram *histogram;
+    struct figure_histogram *histogram; /* figure_add copies it */
     bool own; /* the user's: in the summary too; the name is complete */
 };
 

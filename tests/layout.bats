@@ -331,6 +331,18 @@ and migrate, or restart; generation 1 keeps running" ]
     [[ $output == *": 2 was GONE, is LOST (my_server.c:9): raise"* ]]
 }
 
+@test "what a pointer leads to is remembered while it is a void pointer" {
+    start_with 'int id; int *p;'
+    server_with 'int id; void *p;'
+    applied
+    server_with 'int id; long *p;'
+    rejected
+    [[ $output == *"member p was int *, is long int *"* ]] || { echo "$output"; return 1; }
+    server_with 'int id; int *p;'
+    applied
+    bounded ./svr.sh close
+}
+
 @test "a type that is away for some generations is remembered" {
     start_with 'int id;' 1 'struct job { int a, b; };' 'struct job'
     server_with 'int id;'

@@ -112,6 +112,7 @@ END
     sed -i 's/0.01, 0.1, 1)/0.01, 0.2)/' my_server.c
     bounded ./svr.sh reload
     [[ $(json stats.took_seconds.buckets) == *"'0.01': "*", '0.2': "*", '+Inf': "* ]]
+    wait_line 5 'stats: took_seconds is another kind of figure now, or has other buckets'
     # both began at 0 at the same moment
     bounded ./svr.sh status --json >status.json
     python3 - <<'END'
