@@ -310,15 +310,20 @@ stats_figures(struct figures *figures) {
         [SVR_STAT_HISTOGRAM] = FIGURE_HISTOGRAM,
     };
     struct cell *cell;
-    LIST_FOREACH (cell, &cells, entry)
-        if (cell->live)
-            figure_add(figures, (struct figure){.part = figures->part,
-                                                .name = cell->name,
-                                                .help = cell->help,
-                                                .kind = kinds[cell->kind],
-                                                .number = cell_number(cell),
-                                                .histogram = &cell->histogram,
-                                                .own = true});
+    LIST_FOREACH (cell, &cells, entry) {
+        struct figure figure = {.part = figures->part,
+                                .name = cell->name,
+                                .help = cell->help,
+                                .kind = kinds[cell->kind],
+                                .own = true};
+        if (!cell->live)
+            continue;
+        if (cell->kind == SVR_STAT_HISTOGRAM)
+            figure.histogram = &cell->histogram;
+        else
+            figure.number = cell_number(cell);
+        figure_add(figures, figure);
+    }
 }
 
 const struct part part_stats = {.name = "stats",
