@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "metrics.h"
@@ -42,10 +43,11 @@ static int
 count_descriptors(void) {
     int count = 0;
     DIR *dir = opendir("/proc/self/fd");
-    while (dir && readdir(dir))
+    if (!dir)
+        return (int)sysconf(_SC_OPEN_MAX); /* none is free */
+    while (readdir(dir))
         count++;
-    if (dir)
-        closedir(dir);
+    closedir(dir);
     return count - 3; /* ".", ".." and the folder itself */
 }
 

@@ -274,6 +274,7 @@ load_stats(const void *bytes, size_t size) {
     struct kept_stat kept;
     for (const char *at = bytes; size >= sizeof kept; size -= sizeof kept) {
         memcpy(&kept, at, sizeof kept);
+        kept.name[sizeof kept.name - 1] = '\0';
         at += sizeof kept;
         struct svr_stat stat = {.name = kept.name,
                                 .kind = (enum svr_stat_kind)kept.kind,

@@ -131,6 +131,12 @@ no_circle() {
     done
 }
 
+@test "the runtime has the version of this release" {
+    version=$(sed -n 's/^AC_INIT(\[[^]]*\], *\[\([^]]*\)\].*/\1/p' configure.ac)
+    [ -n "$version" ]
+    grep -qxF "#define STATUS_VERSION \"$version\"" runtime/status.h
+}
+
 @test "no test takes a fixed port" {
     run grep -nE '(127\.0\.0\.1|localhost|\[::1\]|\]):[0-9]{2,5}|port *= *[0-9]{3,}' \
         tests/*.bats tests/helper.bash tests/torture tests/fail-over \
