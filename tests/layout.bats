@@ -313,6 +313,7 @@ and migrate, or restart; generation 1 keeps running" ]
     rejected
     [[ $output == *"member id was double, is int"* ]]
     kill -9 "$server"
+    wait_until 10 gone "$server" # it holds the folder until then
     run_server
     wait_line 5 'turn 1$'
     applied
@@ -386,6 +387,7 @@ and migrate, or restart; generation 1 keeps running" ]
     rejected
     [[ $output == *"struct client: member id was int, is long"* ]]
     kill -9 "$server"
+    wait_until 10 gone "$server"
     hooks <<'END'
 static int run(void) { return ++*(int *)svr_state(), 50; }
 SVR_HANDLER(.run = run, .state_size = sizeof(int), .state_version = 1);
