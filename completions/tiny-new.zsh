@@ -6,10 +6,10 @@ templates=(${(f)"$(tiny-new --list |
 parts=(${(f)"$(tiny-new --list |
     awk '/^Parts:/ { on = 1; next } /^[^ ]/ { on = 0 } on { print $1 }')"})
 _arguments \
-    '(-n --name)'{-n,--name}'[the name of the project]:name:' \
-    '(-t --template)'{-t,--template}'[the template]:template:($templates)' \
-    '*'{-w,--with}'[add parts]:parts:_values -s , part all none $parts' \
-    '*--without[remove parts]:parts:_values -s , part $parts' \
+    '(-n --name)'{-n+,--name=}'[the name of the project]:name:' \
+    '(-t --template)'{-t+,--template=}'[the template]:template:($templates)' \
+    '*'{-w+,--with=}'[add parts]:parts:_values -s , part all none $parts' \
+    '*--without=[remove parts]:parts:_values -s , part $parts' \
     '(-l --list)'{-l,--list}'[list the templates and the parts]' \
     '--dry-run[list the files and create nothing]' \
     '--git[create a git repository]' \

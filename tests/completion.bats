@@ -31,6 +31,9 @@ complete_bash() {
     [ "$(tiny --te)" = --template ]
     [ "$(tiny -t w)" = worker ]
     [ "$(tiny --template '' | sort | tr '\n' ' ')" = 'http resp tcp worker ' ]
+    [ "$(tiny --template = w)" = worker ] # bash divides at the =
+    [ "$(tiny --template = | sort | tr '\n' ' ')" = 'http resp tcp worker ' ]
+    [ "$(tiny --with = none,stat)" = none,stats ]
     [ "$(tiny --with no | sort | tr '\n' ' ')" = 'none notify ' ]
     [ "$(tiny --with none,stat)" = none,stats ]
     [ "$(tiny --without chec)" = checkpoint ]
@@ -80,6 +83,7 @@ END
     zsh_offers() { run bounded zsh -f ask.zsh "$bin" "$1"; [[ $output == *"$2"* ]] || { echo "$output"; return 1; }; }
     zsh_offers 'tiny-new --temp' 'tiny-new --template'
     zsh_offers 'tiny-new -t work' 'tiny-new -t worker'
+    zsh_offers 'tiny-new --template=work' 'tiny-new --template=worker'
     zsh_offers 'tiny-new --with none,stat' 'none,stats'
     zsh_offers './svr.sh rolb' './svr.sh rolb' # nothing fits
     zsh_offers './svr.sh roll' './svr.sh rollback'

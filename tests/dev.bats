@@ -135,6 +135,7 @@ for i in range(20):
     run_server
     wait_line 5 'turn 2'
     command -v tmux >/dev/null || skip "no tmux"
+    command -v script >/dev/null || skip "no script"
     tmux -S "$P/tmux" new-session -d -x 100 -y 40 ./svr.sh top 3>&-
     shown() { tmux -S "$P/tmux" capture-pane -p | grep -q "$1"; }
     wait_until 10 shown 'generation.*1'
@@ -147,7 +148,13 @@ for i in range(20):
     wait_until 10 small
     tmux -S "$P/tmux" send-keys C-c
     wait_until 10 eval '! tmux -S "$P/tmux" list-sessions 2>/dev/null'
+    # a server that ends: once, what it is now
+    (bounded script -qefc './svr.sh top' /dev/null >top.txt || echo "exit $?" >>top.txt) 3>&- &
+    wait_until 10 grep -q '^generation.* 2, build' top.txt
     bounded ./svr.sh close
+    wait_until 10 grep -q '^exit' top.txt
+    [ "$(grep -c 'not running' top.txt)" -eq 1 ]
+    grep -qx 'exit 3' top.txt
 }
 
 @test "status on a terminal is in colour, unless NO_COLOR is set; into a pipe it is plain" {

@@ -204,8 +204,8 @@ paint() {
 show_top() {
     trap 'printf "\033[?25h"; exit 0' INT TERM
     printf '\033[?25l\033[2J'
-    while text=$("$server" status); do
-        size=$(stty size 2>/dev/null) || size='24 80'
+    while text=$("$server" status 2>/dev/null); do
+        size=$(stty size 2>/dev/null | grep -v '^0') || size='24 80'
         printf '\033[H'
         printf '%s\n' "$text" | fold -w "${size#* }" |
             head -n $((${size% *} - 1)) | paint | sed 's/$/\x1b[K/'
@@ -213,7 +213,7 @@ show_top() {
         sleep 1
     done
     printf '\033[?25h'
-    need_running
+    exec "$server" status # it has ended, and says so
 }
 
 command=${1:-}
