@@ -139,7 +139,7 @@ in_image() {
     unshare -p -m -n -f true 2>/dev/null || skip "no namespaces here"
     base_image
     cd "$BATS_TEST_TMPDIR"
-    "$TINY_NEW" -q -t http --with tls,checkpoint web
+    "$TINY_NEW" -q -t http --with tls,checkpoint,layout web
     cd web
     make -s        # for another machine: it must not reach the image
     echo mine >run.txt
@@ -152,7 +152,7 @@ in_image() {
     [ -x "$root/opt/web/build/web" ]
     [ ! -e "$root/opt/web/run/mine" ] && [ ! -e "$root/opt/web/my_util.c" ]
     chroot "$root" dpkg-query -W -f '${Package}\n' >packages
-    for package in libmicrohttpd12 libssl3; do
+    for package in libmicrohttpd12 libssl3 libdw1; do
         grep -qx $package packages
     done
     run grep -E -- '-dev$|^gcc-[0-9]+$|^make$' packages
@@ -171,11 +171,12 @@ in_image() {
     [ "$(in_image id -u)" = 65532 ]
     address=$(sed -n 's/^http.listen = "\([^"]*\)".*/\1/p' svr_conf)
     bounded nsenter -t "$inner" -n curl -fsS "http://$address/" >/dev/null
-    in_image ./svr.sh reload
+    in_image ./svr.sh reload >reload.txt
+    grep -q '^reloaded: generation 2' reload.txt
     kill -TERM "$inner" # as `docker stop` does
     wait_until 10 gone "$outer"
     wait "$outer" # its exit status
-    cat out.txt log.txt >all.txt
+    cat out.txt log.txt reload.txt >all.txt
     grep -q 'signal 15' all.txt
     run grep -E 'WARNING|ERROR|warning|/dev/log' all.txt
     [ "$output" = "" ] || { echo "$output"; return 1; }
