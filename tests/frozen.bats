@@ -91,6 +91,7 @@ grows() {
     [ "$(turns)" -gt 0 ]
     console=log/$2.console
     grew=$(wc -l <"$console")
+    [ "$2" != worker ] || : >README.md # its input: what is counted below comes from the checkpoint
     bounded ./svr.sh restart
     [ "$(cat "run/$2.pid")" = "$pid" ]
     version=$("$TINY_NEW" --version | sed -n '1s/.* //p')
@@ -108,7 +109,7 @@ grows() {
     members >members.after
     [ "$1" = 0.1.0 ] || [ "$(LC_ALL=C comm -23 <(LC_ALL=C sort members.before) <(LC_ALL=C sort members.after))" = "" ]
     bounded ./svr.sh close
-    [ "$2" != worker ] || [ "$(worked)" -ge "$kept" ] # its checkpoint was read
+    [ "$2" != worker ] || [ "$(worked)" -eq "$kept" ] # its checkpoint was read
     run bounded ./svr.sh status
     [ "$status" -eq 3 ]
     # A warning is logged for what a test did, and for nothing else.
@@ -176,9 +177,10 @@ grows() {
 }
 
 @test "scripts/next-version keeps this version's projects and interface, and writes the next number everywhere" {
-    cp -R "$TINY_SRC/." tree 2>/dev/null || true
+    mkdir tree
+    tar -C "$TINY_SRC" --exclude=./build --exclude=./.git -cf - . | tar -C tree -xf -
+    chmod -R u+w tree
     cd tree
-    rm -rf build .git
     version=$("$TINY_NEW" --version | sed -n '1s/.* //p')
     export TINY_NEW
     run scripts/next-version 0.0.1
