@@ -75,7 +75,7 @@ extern struct status_loop { _Atomic int64_t turns, ticks, late; } status_loop;
 void status_refresh(void);
 
 /* The version of Tiny that this runtime is of. */
-#define STATUS_VERSION "0.1.0"
+#define STATUS_VERSION "0.2.0"
 
 /* What is known, for a part that renders the status. */
 struct status {

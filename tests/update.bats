@@ -18,10 +18,7 @@ setup() {
 }
 
 teardown() {
-    local folder
-    for folder in old worker tcp; do
-        [ ! -x "$folder/svr.sh" ] || SVR_BUILD=0 timeout 20 "$folder/svr.sh" close >/dev/null 2>&1 || true
-    done
+    [ ! -x old/svr.sh ] || SVR_BUILD=0 timeout 20 old/svr.sh close >/dev/null 2>&1 || true
 }
 
 new() {
@@ -347,56 +344,5 @@ without() {
             [[ $output == "tiny-new: "* ]]
         )
         [ ! -e made ]
-    done
-}
-
-# frozen NAME: a project that Tiny 0.1.0 made, built and started.
-frozen() {
-    rm -rf "$1"
-    tar xzf "$TINY_SRC/tests/frozen/$1-0.1.0.tar.gz"
-    sed -i 's/^log.syslog = true/log.syslog = false/' "$1/svr_conf"
-    sed -i 's/^tcp.listen = .*/tcp.listen = "run\/clients"/' "$1/svr_conf"
-    make -s -C "$1" >/dev/null 2>&1
-    timeout 60 "$1/svr.sh" start
-    pid=$(cat "$1/run/$1.pid")
-}
-
-@test "a project of 0.1.0 with its server running: updated and built, svr.sh still controls it until a restart" {
-    for name in worker tcp; do
-        frozen $name
-        had=$(sed 's/.*--with=//; s/handed/inherited/' $name/.tiny/arguments) # its name now
-        before=$(cksum $name/svr_conf $name/my_server.c $name/Makefile)
-        new -q --update $name
-        [ "$(cksum $name/svr_conf $name/my_server.c $name/Makefile)" = "$before" ]
-        for part in ${had//,/ }; do
-            [ -e $name/parts/$part.c ] # what it had
-        done
-        now=$(sed 's/.*--with=//' $name/.tiny/arguments)
-        needed=kept
-        [[ $had != *report* ]] || needed+=,symbols
-        [[ $had != *lines* ]] || needed+=,stream,connect,work
-        [ "$(tr , '\n' <<<"$had,$needed" | sort)" = "$(tr , '\n' <<<"$now" | sort)" ] # and what that needs now
-        make -s -C $name >/dev/null
-        timeout 60 $name/svr.sh status | grep -q "running, pid $pid,"
-        timeout 60 $name/svr.sh status --json | grep -q "\"pid\": $pid,"
-        run timeout 60 $name/svr.sh start
-        [ "$status" -eq 1 ]
-        [[ $output == *"already running"* ]]
-        # The code is for the new runtime: the old server refuses it, and runs on.
-        run timeout 60 $name/svr.sh reload
-        [ "$status" -eq 0 ] || [[ $status -eq 1 && $output == *"rejected: "*"generation 1 "* ]]
-        [ "$(cat $name/run/$name.pid)" = "$pid" ]
-        timeout 60 $name/svr.sh restart
-        timeout 60 $name/svr.sh status --json | grep -q '"timers_total": ' # the new one
-        timeout 60 $name/svr.sh reload
-        timeout 60 $name/svr.sh close
-        run timeout 60 $name/svr.sh status
-        [ "$status" -eq 3 ]
-        # and it can be closed before a restart, too
-        frozen $name
-        new -q --update $name
-        make -s -C $name >/dev/null
-        timeout 60 $name/svr.sh close
-        [ ! -e /proc/"$pid" ] || grep -q '^State:.Z' /proc/"$pid"/status
     done
 }
