@@ -24,7 +24,7 @@ setup() {
 
 @test "tests, scripts and templates: 120 columns" {
     run awk 'length > 120 { print FILENAME ":" FNR }' tests/*.bats tests/helper.bash tests/*.c tests/fuzz/*.c \
-        tests/torture tests/faults tests/fail-over tests/systemd-boot tests/run-bats bench/run scripts/* \
+        tests/torture tests/faults tests/fail-over tests/systemd-boot tests/run-bats bench/run bench/plot scripts/* \
         templates/*/*.[ch] templates/common/svr.sh Makefile.am configure.ac
     [ "$output" = "" ]
 }
@@ -116,7 +116,7 @@ no_circle() {
 
 @test "every script is clean under shellcheck" {
     command -v shellcheck >/dev/null || skip "no shellcheck"
-    shellcheck scripts/demo scripts/need scripts/next-version scripts/source scripts/source-date scripts/test .ci/run \
+    shellcheck bench/plot scripts/demo scripts/need scripts/next-version scripts/source scripts/source-date scripts/test .ci/run \
         tests/run-bats tests/installcheck tests/systemd-boot tests/fuzz/run
     shellcheck "$PROJECT"/svr.sh "$PROJECT"/runtime/install.sh
     shellcheck "$PROJECT"/service/as-owner "$PROJECT"/service/*/run

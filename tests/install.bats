@@ -182,3 +182,32 @@ writable() {
     wait_until 5 grep -q 'reloaded: generation 2' "$opt/log/demo.log"
     bounded "$opt/svr.sh" close
 }
+
+# commands HEADING: the commands of a chapter of the operator's guide, for this install.
+commands() {
+    awk -v heading="## $1" '/^## /{ inside = $0 == heading } inside && sub(/^    /, "")' \
+        "$TINY_SRC/docs/operating.md" | sed "s|/opt/myproj|$opt|g; s|user=myproj|user=daemon|; s|make |make -s |g"
+}
+
+@test "an installed version is kept and put back by the operator's guide, under a running server" {
+    need_root
+    install_to "$opt"
+    setpriv --reuid=daemon --regid=daemon --clear-groups "$opt/svr.sh" start
+    started+=("$(cat "$opt/run/demo.pid")")
+    before=$(cd "$opt" && json build_id)
+    sed -i 's/letters >= x/letters > x/' my_util.c
+    commands 'Upgrade and rollback' >guide
+    [ "$(wc -l <guide)" -eq 9 ]
+    head -n 5 guide >upgrade
+    bounded sh -eu upgrade
+    [ "$(cd "$opt" && json build_id)" != "$before" ]
+    tail -n 4 guide >back
+    bounded sh -eu back
+    [ "$(cd "$opt" && json build_id)" = "$before" ]
+    [ "$(cd "$opt" && json generation)" = 3 ]
+    bounded "$opt/svr.sh" restart
+    [ "$(cd "$opt" && json build_id)" = "$before" ]
+    run writable
+    [ "$output" = "" ]
+    bounded "$opt/svr.sh" close
+}
