@@ -69,6 +69,12 @@ check_macros(const struct conf *conf, const struct field *fields,
     return 0;
 }
 
+static bool
+derive_numeric(const struct conf_entry *entry) {
+    enum svr_type type = conf_type(entry);
+    return type == SVR_INT || type == SVR_DOUBLE;
+}
+
 /* Each field's name must be its own, and no word of C; and a value must be in
  * the range beside it. `fields` are in the order of their names. */
 static int
@@ -87,9 +93,13 @@ check_fields(const struct conf *conf, const struct field *fields) {
                               "has the same field, %s, as %s", fields[i].name,
                               later ? entry->key : other->key);
         }
+        if (entry->row || !conf_range(entry, &min, &max))
+            continue;
+        if (!derive_numeric(entry))
+            return conf_blame(conf, entry->key, "needs a number,%s",
+                              entry->beside);
         double value = conf_number(conf, entry->key);
-        if (!entry->row && conf_range(entry, &min, &max) &&
-            (value < min || value > max))
+        if (value < min || value > max)
             return conf_blame(conf, entry->key, "out of range, needs%s",
                               entry->beside);
     }
@@ -157,8 +167,7 @@ write_row(FILE *out, const struct field *field) {
                 : type == SVR_STRING     ? ""
                 : type == SVR_BOOL       ? "false"
                                          : "0");
-    if ((type == SVR_INT || type == SVR_DOUBLE) &&
-        conf_range(entry, &min, &max))
+    if (derive_numeric(entry) && conf_range(entry, &min, &max))
         fprintf(out, ", .min = %.17g, .max = %.17g", min, max);
     fputs("},", out);
 }

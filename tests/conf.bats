@@ -251,6 +251,7 @@ END
         [[ $output == *"$reason"*"rejected: "* ]] || { echo "$line: $output"; return 1; }
     done <<'END'
 my.x = 7 # 1 to 5|my.x: out of range, needs 1 to 5
+my.x = seven # 1 to 9|my.x: needs a number, 1 to 9
 int = 3|int: a word of C, no field's name
 my.v = 1\nmy_v = 2|my_v: has the same field, my_v, as my.v
 END
@@ -260,4 +261,20 @@ END
     run bounded ./svr.sh logs -n
     [ "$status" -eq 2 ]
     [[ $output != *OPTARG* ]]
+}
+
+@test "a key that becomes a text is refused where the code takes a number" {
+    echo 'my.a = 1' >>svr_conf
+    hooks <<'END'
+static int run(void) { return 1000; }
+static int64_t whole(int64_t n) { return n; }
+static int on_start(void) { svr_info("whole %d", (int)whole(svr_conf()->my_a)); return 0; }
+SVR_HANDLER(.on_start = on_start, .run = run);
+END
+    build
+    bounded ./svr.sh start
+    set_key my.a one
+    WARNINGS='' rejected
+    [[ $output == *"does not compile"* ]]
+    bounded ./svr.sh close
 }

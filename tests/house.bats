@@ -116,7 +116,8 @@ no_circle() {
 
 @test "every script is clean under shellcheck" {
     command -v shellcheck >/dev/null || skip "no shellcheck"
-    shellcheck bench/plot scripts/demo scripts/need scripts/next-version scripts/source scripts/source-date scripts/test .ci/run \
+    shellcheck bench/plot scripts/demo scripts/need scripts/next-version scripts/source scripts/source-date \
+        scripts/test .ci/run \
         tests/run-bats tests/installcheck tests/systemd-boot tests/fuzz/run
     shellcheck "$PROJECT"/svr.sh "$PROJECT"/runtime/install.sh
     shellcheck "$PROJECT"/service/as-owner "$PROJECT"/service/*/run
