@@ -78,7 +78,7 @@ live_as_child(svr_call *work, void *arg, int out) {
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
-    close_range(STDERR_FILENO + 1, ~0U, 0);
+    syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
     int result = work(arg);
     if (result < 0) {
         failure_in("task", result);
@@ -107,7 +107,7 @@ keep_group(pid_t server, svr_call *work, void *arg, int out) {
         sigprocmask(SIG_UNBLOCK, &awaited, NULL);
         live_as_child(work, arg, out);
     }
-    close_range(STDIN_FILENO, ~0U, 0);
+    syscall(SYS_close_range, STDIN_FILENO, ~0U, 0);
     if (pid > 0 && getppid() == server)
         sigwait(&awaited, &number);
     if (number == SIGHUP)

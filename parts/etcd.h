@@ -2,6 +2,7 @@
  *
  * use: parts
  * libs: -lcurl
+ * header: curl/curl.h libcurl4-openssl-dev curl-dev
  * packages: libcurl4-openssl-dev
  *
  * For other parts, not for hooks. It speaks to etcd's JSON gateway through

@@ -2,6 +2,7 @@
  *
  * needs: listen
  * libs: -lmicrohttpd
+ * header: microhttpd.h libmicrohttpd-dev libmicrohttpd-dev
  * packages: libmicrohttpd-dev
  *
  * libmicrohttpd speaks; connections live over reloads. What is no good HTTP is

@@ -1,9 +1,6 @@
 /* layout-reader: lists the types of a handler that living data may have, from
  * its debug information, and compares two lists. */
 #define _GNU_SOURCE
-#if defined __has_include && !__has_include(<elfutils/libdw.h>)
-#error "the part layout needs libdw of elfutils (Debian: apt install libdw-dev)"
-#endif
 #include <ctype.h>
 #include <dwarf.h>
 #include <elfutils/libdw.h>

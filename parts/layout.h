@@ -1,6 +1,7 @@
 /* layout: refuses a reload whose types changed under living data (recommended)
  *
  * needs: layout-reader
+ * header: elfutils/libdw.h libdw-dev elfutils-dev
  *
  * From the debug information (-g) of the live code and of the new one it
  * compares the state's struct and every type that is reachable from it. A

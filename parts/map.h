@@ -1,5 +1,7 @@
 /* map: keys and values of any bytes in memory, with expiry, over reloads
  *
+ * header: sys/queue.h libc6-dev bsd-compat-headers
+ *
  * One timer of the server's serves all pairs that expire, while there are some.
  * Keep the map's pointer in the state. Loop thread. */
 #ifndef MAP_H

@@ -2,7 +2,6 @@
  * with the names of functions, in the log. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <execinfo.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "frames.h"
 #include "log.h"
 #include "part.h"
 #include "report.h"

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -26,6 +27,7 @@
 #define PROBE  "run/restart.new"
 
 enum { NO_PROC = 1 << 16 }; /* descriptors to look at without /proc */
+enum { AT_EXEC = 1 << 2 };  /* CLOSE_RANGE_CLOEXEC of <linux/close_range.h> */
 
 static int binary = -1;
 static atomic_int client = -1; /* who asked for the restart */
@@ -157,7 +159,7 @@ static void
 keep_sockets(void) {
     int last = STDERR_FILENO;
     make_room(); /* a part may have asked */
-    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, AT_EXEC);
     for (int fd = highest_descriptor(); fd > STDERR_FILENO; fd--) {
         int kept = inherited_listens(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
         last = kept > last ? kept : last;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "part.h"
 
 enum { PERIOD_SIZE = 24 };
+enum { NO_REPLACE = 1 }; /* RENAME_NOREPLACE of <linux/fs.h> */
 
 static char kind;                 /* D, H, M or 0 */
 static double limit;              /* of the file's size; 0: none */
@@ -45,7 +47,9 @@ is_old(const struct dirent *entry) {
 static void
 prune(int dir) {
     struct dirent **old = NULL;
-    int count = scandirat(dir, ".", &old, is_old, versionsort);
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", dir);
+    int count = scandir(path, &old, is_old, versionsort);
     for (int i = 0; i < count; i++) {
         if (i < count - keep)
             unlinkat(dir, old[i]->d_name, 0);
@@ -60,7 +64,7 @@ rename_away(int dir, const char *name, const char *period) {
     char old[FOLDER_NAME + PERIOD_SIZE + 12];
     int n = 0;
     snprintf(old, sizeof old, "%s.%s", name, period);
-    while (renameat2(dir, name, dir, old, RENAME_NOREPLACE) < 0) {
+    while (syscall(SYS_renameat2, dir, name, dir, old, NO_REPLACE) < 0) {
         if (errno != EEXIST)
             return svr_fail("keeps its name: %s", strerror(errno));
         snprintf(old, sizeof old, "%s.%s.%d", name, period, ++n);

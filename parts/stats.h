@@ -1,5 +1,7 @@
 /* stats: counters, gauges and histograms of your own
  *
+ * header: sys/queue.h libc6-dev bsd-compat-headers
+ *
  * Declare each once, outside of functions, with its name, a help text and, for
  * a histogram, the upper bounds of its buckets:
  *

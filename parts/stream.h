@@ -1,6 +1,7 @@
 /* stream: buffered connections for any protocol, in and out, over reloads
  *
  * needs: connect listen
+ * header: sys/queue.h libc6-dev bsd-compat-headers
  *
  * Bytes may come in pieces or many messages at once; answers may have any size.
  * A client that does not read its answers is not read from. At the close no

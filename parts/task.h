@@ -1,6 +1,7 @@
 /* task: work with a limit of time and retries, in a process of its own
  *
  * needs: child
+ * header: sys/queue.h libc6-dev bsd-compat-headers
  *
  * Also a deadline on something awaited, without a process. */
 #ifndef TASK_H

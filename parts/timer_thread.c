@@ -8,7 +8,6 @@
 #include "loop.h"
 #include "part.h"
 #include "signals.h"
-#include "signals.h"
 #include "timer_thread.h"
 
 enum { NANO = 1000000000, THREAD_TIMERS = 32 };
@@ -20,10 +19,10 @@ static struct task {
     int64_t every, due;
 } tasks[THREAD_TIMERS], saved[THREAD_TIMERS];
 
-static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static pthread_t thread;   /* 0: not yet needed */
-static atomic_bool wanted; /* the loop wants the lock, and gets it next */
+static pthread_mutex_t lock;   /* recursive */
+static pthread_cond_t changed; /* by the monotonic clock */
+static pthread_t thread;       /* 0: not yet needed */
+static atomic_bool wanted;     /* the loop wants the lock, and gets it next */
 
 static struct task *
 find_thread_timer(const char *key) {
@@ -55,7 +54,7 @@ run_thread_timers(void *unused) {
                 next = task->due;
         }
         struct timespec until = {next / NANO, next % NANO};
-        pthread_cond_clockwait(&changed, &lock, CLOCK_MONOTONIC, &until);
+        pthread_cond_timedwait(&changed, &lock, &until);
     }
     return unused;
 }
@@ -93,11 +92,25 @@ svr_remove_thread_timer(const char *key) {
     return task ? 0 : -1;
 }
 
+static void
+make_lock(void) {
+    pthread_mutexattr_t recursive;
+    pthread_condattr_t monotonic;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&lock, &recursive);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&changed, &monotonic);
+}
+
 static int
 timer_thread_event(enum part_event event, const struct conf *conf,
                    const char *text) {
     (void)conf;
-    if (event == PART_RELOAD || event == PART_CLOSE) {
+    if (event == PART_START) {
+        make_lock();
+    } else if (event == PART_RELOAD || event == PART_CLOSE) {
         wanted = true;
         pthread_mutex_lock(&lock);
         memcpy(saved, tasks, sizeof tasks);

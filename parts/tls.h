@@ -2,6 +2,7 @@
  *
  * needs: stream
  * libs: -lssl -lcrypto
+ * header: openssl/ssl.h libssl-dev openssl-dev
  * packages: libssl-dev
  *
  * With tls.certificate all listening sockets of these parts speak TLS, except

@@ -1,5 +1,7 @@
 /* work: blocking calls on a few threads; the loop continues
  *
+ * header: sys/queue.h libc6-dev bsd-compat-headers
+ *
  * A database, a name to resolve, a slow disk. What runs cannot be ended: where
  * a call may hang, the part `task` has a process of its own and a limit. */
 #ifndef WORK_H

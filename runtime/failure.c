@@ -2,9 +2,10 @@
 #define _GNU_SOURCE
 #include "failure.h"
 
-#include <execinfo.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "frames.h"
 
 enum { DEPTH = 24, MESSAGE_SIZE = 1024 };
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +12,8 @@
 
 #include "folder.h"
 
-enum { LINKS = 40 }; /* as many as the kernel follows */
+enum { LINKS = 40 };    /* as many as the kernel follows */
+enum { PROC = 0x9fa0 }; /* PROC_SUPER_MAGIC of <linux/magic.h> */
 
 void
 folder_close(int fd) {
@@ -52,7 +52,7 @@ first_name(const char *path, char name[FOLDER_NAME]) {
 static bool
 in_proc(int at) {
     struct statfs system;
-    return fstatfs(at, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+    return fstatfs(at, &system) == 0 && system.f_type == PROC;
 }
 
 static int follow_path(int at, const char *path, char name[FOLDER_NAME],

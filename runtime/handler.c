@@ -128,21 +128,34 @@ take_callbacks(struct handler *handler) {
     return handler->names ? 0 : svr_fail("no memory");
 }
 
+/* The size of a table, 0: it is none. A loader that does not tell is trusted;
+ * the trial in another process comes first. */
+static size_t
+table_size(const struct svr_handler *table) {
+#ifdef RTLD_DL_SYMENT
+    const ElfW(Sym) *symbol = NULL;
+    Dl_info unused;
+    return table && dladdr1(table, &unused, (void **)&symbol, RTLD_DL_SYMENT) &&
+                   symbol
+               ? symbol->st_size
+               : 0;
+#else
+    return table ? sizeof *table : 0;
+#endif
+}
+
 /* Checks all that the server will read or fill by the table. */
 static int
 check_table(const struct handler *handler) {
     const struct svr_handler *table = handler->table;
-    const ElfW(Sym) *symbol = NULL;
-    Dl_info unused;
-    if (!table || !dladdr1(table, &unused, (void **)&symbol, RTLD_DL_SYMENT) ||
-        !symbol || symbol->st_size < sizeof table->abi)
+    size_t size = table_size(table);
+    if (size < sizeof table->abi)
         return svr_fail("handler.so: no SVR_HANDLER(...) in it");
     if (table->abi != SVR_ABI)
         return svr_fail("handler.so: built for another runtime (ABI %lx, "
                         "the server has %lx): restart the server",
                         table->abi, (unsigned long)SVR_ABI);
-    if (symbol->st_size < sizeof *table || table->state_size > MOST_STATE ||
-        !table->keys)
+    if (size < sizeof *table || table->state_size > MOST_STATE || !table->keys)
         return svr_fail("handler.so: its table of hooks is damaged");
     return conf_check_table(table->keys, table->conf_size);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,7 +97,9 @@ static int
 live_server(int report) {
     int dir = open_folder(), status = SERVER_FAILED;
     bool started = false;
+#ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1); /* few threads: saves memory */
+#endif
     if (dir < 0) {
         svr_fail("the project's folder: %s", strerror(errno));
     } else if (access("/proc/self/fd", X_OK) < 0) {
@@ -194,7 +197,7 @@ command_start(int dir) {
         report_to(ends[1], SERVER_FAILED);
         _exit(SERVER_FAILED);
     }
-    close_range(REPORT_FD + 1, ~0U, 0);
+    syscall(SYS_close_range, REPORT_FD + 1, ~0U, 0);
     detaches = true;
     return serve_folder(REPORT_FD);
 }

@@ -99,16 +99,17 @@ signals_unblock(void) {
 
 int
 signals_thread(pthread_t *thread, void *(*work)(void *arg), void *arg) {
-    sigset_t every;
+    sigset_t every, before;
     pthread_t detached;
     pthread_attr_t attributes;
     sigfillset(&every);
     pthread_attr_init(&attributes);
-    pthread_attr_setsigmask_np(&attributes, &every);
     if (!thread)
         pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_sigmask(SIG_SETMASK, &every, &before); /* the thread inherits it */
     int error =
         pthread_create(thread ? thread : &detached, &attributes, work, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return error;
 }

@@ -30,7 +30,6 @@ static struct {
     unsigned count; /* with the one that is being written */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER,
            .filled = PTHREAD_COND_INITIALIZER,
-           .emptied = PTHREAD_COND_INITIALIZER,
            .last = &queue.first};
 
 static const char *ident;
@@ -89,6 +88,10 @@ syslogger_start(const char *name,
         return;
     ident = name;
     notify_log = report;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue.emptied, &monotonic);
     int error = signals_thread(NULL, write_items, NULL);
     if (error)
         notify_log(error, 0, 0);
@@ -125,8 +128,7 @@ syslogger_drain(int seconds) {
     end.tv_sec += seconds;
     pthread_mutex_lock(&queue.lock);
     while (queue.count > 0 && error == 0)
-        error = pthread_cond_clockwait(&queue.emptied, &queue.lock,
-                                       CLOCK_MONOTONIC, &end);
+        error = pthread_cond_timedwait(&queue.emptied, &queue.lock, &end);
     unsigned left = queue.count;
     pthread_mutex_unlock(&queue.lock);
     return left;

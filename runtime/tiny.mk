@@ -33,8 +33,9 @@ PART_LIBS := $(shell cat parts/*.h 2>/dev/null | sed -n 's/^ \* libs://p')
 # Fewer pieces to map: a swap is shorter, and a server smaller.
 LEAN = -Wl,-z,noseparate-code
 
-# 64-bit time and file offsets on 32-bit machines; backtraces on all.
-MACHINE = -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -funwind-tables
+# 64-bit time and file offsets on 32-bit machines; backtraces on all; gcc would
+# note for i386 that _Atomic double changed in gcc 11.
+MACHINE = -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -funwind-tables -Wno-psabi
 
 # Parts with the word "program: NAME LIBRARIES" in their headers are not in the
 # server: they make a program of that name.
@@ -166,14 +167,26 @@ build/derive: $(TINY)
 	$(call QUIET,CC,$@)$(CC_FOR_BUILD) -std=c11 -Iruntime -Iparts -DSVR_ABI=$(ABI)UL -pthread \
 		-DSVR_PROJECT='"$(NAME)"' -rdynamic -o $@ $(TINY) -ldl $(PART_LIBS)
 
+# What parts include that a C library need not have, with its Debian and Alpine
+# package, by their word "header": what is missing is named before all else.
+build/objects.d/headers: build/objects.d/flags $(wildcard parts/*.h)
+	@grep '^ \* header: ' $(wildcard parts/*.h) /dev/null | { missing=0; \
+	while read -r part star word header debian alpine; do \
+		echo "#include <$$header>" | $(CC) $(ALL_CFLAGS) -E - >/dev/null 2>&1 || { \
+			part=$${part#parts/}; missing=1; \
+			echo "the part $${part%.h:} needs $$header, which $(firstword $(CC)) does not find" \
+				"(Debian: apt install $$debian; Alpine: apk add $$alpine)" >&2; }; \
+	done; exit $$missing; }
+	@touch $@
+
 $(SERVER_OBJECTS): ALL_CFLAGS += -DSVR_PROJECT='"$(NAME)"'
 $(HANDLER_OBJECTS): svr_conf.h
 
-build/objects.d/%.o: %.c build/objects.d/flags
+build/objects.d/%.o: %.c build/objects.d/flags | build/objects.d/headers
 	@mkdir -p $(@D)
 	$(call QUIET,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-build/objects.d/%.o: %.cpp build/objects.d/flags
+build/objects.d/%.o: %.cpp build/objects.d/flags | build/objects.d/headers
 	@mkdir -p $(@D)
 	$(call QUIET,CXX,$<)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
