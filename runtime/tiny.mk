@@ -53,7 +53,6 @@ ABI := $(shell cat $(PUBLIC) | cksum | cut -d' ' -f1)
 
 COMMON = $(WARNINGS) -fPIC -fvisibility=hidden -pthread -Iruntime -Iparts \
 	-DSVR_ABI=$(ABI)UL $(MACHINE)
-# A key of svr_conf that was a number and is a text is no number in the code.
 ALL_CFLAGS = -std=c11 $(COMMON) $(CFLAGS) $(MODE_FLAGS)
 ALL_CXXFLAGS = -std=c++17 $(COMMON) $(CXXFLAGS) $(MODE_FLAGS)
 SERVER_OBJECTS = $(TINY:%.c=build/objects.d/%.o)

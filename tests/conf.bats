@@ -274,7 +274,7 @@ END
     build
     bounded ./svr.sh start
     set_key my.a one
-    WARNINGS='' rejected
+    WARNINGS='' rejected # even so
     [[ $output == *"does not compile"* ]]
     bounded ./svr.sh close
 }
