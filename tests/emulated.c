@@ -1,6 +1,6 @@
-/* emulated: preloaded to a program that qemu runs, lets it start programs of its
- * own machine too, without binfmt_misc: an exec becomes one of qemu (EMULATOR)
- * with the file. */
+/* emulated: preloaded to a program that qemu runs, lets it start programs of
+ * its own machine too, without binfmt_misc: an exec becomes one of qemu
+ * (EMULATOR) with the file. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
@@ -13,14 +13,12 @@
 enum { WORDS = 32 };
 
 static char emulator[256], file[PATH_MAX];
-static char preload[PATH_MAX];
 
-/* qemu itself is of another machine, and could not load this library. It adds
- * QEMU_SET_ENV to the environment of what it runs. */
+/* qemu itself is of another machine, and could not load this library. What it
+ * runs gets it again by QEMU_SET_ENV. */
 __attribute__((constructor)) static void
 begin(void) {
     snprintf(emulator, sizeof emulator, "%s", getenv("EMULATOR"));
-    snprintf(preload, sizeof preload, "%s", getenv("LD_PRELOAD"));
     unsetenv("LD_PRELOAD");
 }
 
@@ -32,9 +30,10 @@ make_command(const char *path, char *const argv[], char *command[WORDS]) {
     int n = 0;
     if (length < 0 && errno != EINVAL)
         return -1;
-    snprintf(file, sizeof file, "%.*s",
-             length < 0 ? (int)strlen(path) : (int)length,
-             length < 0 ? path : file);
+    if (length < 0)
+        snprintf(file, sizeof file, "%s", path);
+    else
+        file[length] = '\0';
     command[n++] = emulator;
     command[n++] = "-0";
     command[n++] = argv[0];
@@ -45,11 +44,10 @@ make_command(const char *path, char *const argv[], char *command[WORDS]) {
     return 0;
 }
 
-int
-posix_spawnp(pid_t *pid, const char *path,
-            const posix_spawn_file_actions_t *actions,
-            const posix_spawnattr_t *attributes, char *const argv[],
-            char *const envp[]);
+int posix_spawnp(pid_t *pid, const char *path,
+                 const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const argv[],
+                 char *const envp[]);
 
 int
 posix_spawn(pid_t *pid, const char *path,

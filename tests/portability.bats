@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# Other machines, another C library, other compilers and flags: docs/portability.md.
+# TINY_PORTABILITY=all (make portability) tries every compiler with every level.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+export WARNINGS='-Wall -Wextra -Wpedantic -Wshadow -Werror'
+
+setup_file() {
+    mkdir "$BATS_FILE_TMPDIR/base"
+    "$TINY_NEW" -q --with checkpoint "$BATS_FILE_TMPDIR/base/demo"
+}
+
+setup() {
+    setup_project
+    hooks <<'END'
+struct state { int64_t turns; };
+static int on_start(void) { svr_info("on_start at %jd", (intmax_t)((struct state *)svr_state())->turns); return 0; }
+static int run(void) { ((struct state *)svr_state())->turns += 1000; return 100; }
+static int get_summary(char *text, size_t size) { snprintf(text, size, "one"); return 0; }
+SVR_HANDLER(.on_start = on_start, .run = run, .get_summary = get_summary, .state_size = sizeof(struct state),
+            .state_version = 1);
+END
+    program=(./svr.sh)
+    export SVR_BUILD=0 # each test says what builds
+}
+
+# on COMMAND…: the server's program does it, by ./svr.sh or by an emulator.
+on() {
+    bounded "${program[@]}" "$@"
+}
+
+# live CC…: build, start, a reload, a refused one, status, restart, close, and a start from the checkpoint.
+live() {
+    make -s "$@" >make.log 2>&1 || { cat make.log; return 1; }
+    [ ! -s make.log ] || { cat make.log; return 1; }
+    on start
+    sed -i 's/"one"/"two"/' my_server.c
+    make -s "$@"
+    run on reload
+    [[ $output == *"reloaded: generation 2, "* && $output != *"same code"* ]] || { echo "$output"; return 1; }
+    set_key log.console.level WRAN
+    run on reload
+    [ "$status" -eq 1 ]
+    [[ $output == *'rejected: svr_conf:'*'unknown level "WRAN"'*"generation 2 keeps running"* ]]
+    set_key log.console.level INFO
+    on status --json | python3 -c 'import json, sys; v = json.load(sys.stdin)
+assert v["state"] == "running" and v["generation"] == 2 and v["reloads_rejected"] == 1, v'
+    run on restart
+    [ "$status" -eq 0 ] || { echo "$output"; cat log/demo.console; return 1; }
+    run on close
+    [[ $output == *"closed: exit code 0"* ]]
+    grep -q '<SUMMARY> two' log/demo.console
+    on start
+    on close
+    # the state came through the restart and the close, as the number that it was
+    grep -o 'on_start at [0-9]*' log/demo.console | awk '{ n++; if ($3 % 1000 || $3 > 1000000) exit 1; last = $3 }
+        END { exit !(n && last) }' || { cat log/demo.console; return 1; }
+}
+
+# emulated TRIPLE QEMU: the same for another machine.
+emulated() {
+    command -v "$1-gcc" >/dev/null || skip "no $1-gcc"
+    command -v "qemu-$2" >/dev/null || skip "no qemu-$2"
+    "$1-gcc" -shared -fPIC -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -o emulated.so "$TINY_SRC/tests/emulated.c"
+    export EMULATOR QEMU_LD_PREFIX=/usr/$1 QEMU_SET_ENV=LD_PRELOAD=$PWD/emulated.so
+    EMULATOR=$(command -v "qemu-$2")
+    program=("$EMULATOR" build/demo)
+    live CC="$1-gcc"
+}
+
+@test "aarch64: start, reload, refusal, status, checkpoint, restart, close" {
+    emulated aarch64-linux-gnu aarch64
+}
+
+@test "armhf, 32 bits: the same" {
+    emulated arm-linux-gnueabihf arm
+}
+
+@test "riscv64: the same" {
+    emulated riscv64-linux-gnu riscv64
+}
+
+@test "s390x, whose bytes have the other order: the same" {
+    emulated s390x-linux-gnu s390x
+}
+
+@test "i386, 32 bits: the same, on this machine itself" {
+    command -v i686-linux-gnu-gcc >/dev/null || skip "no i686-linux-gnu-gcc"
+    loader=/usr/i686-linux-gnu/lib/ld-linux.so.2
+    "$loader" --version >/dev/null 2>&1 || skip "this machine runs no i386 programs"
+    export CC="i686-linux-gnu-gcc -Wl,--dynamic-linker=$loader -Wl,-rpath=${loader%/*}"
+    live CC="$CC"
+}
+
+@test "musl: the same; a part that needs a header says so in one line" {
+    command -v musl-gcc >/dev/null || skip "no musl-gcc"
+    live CC=musl-gcc
+    "$TINY_NEW" -q --with tls ../tls
+    cd ../tls
+    run make CC=musl-gcc
+    [ "$status" -ne 0 ]
+    [[ $output == *"the part tls needs openssl/ssl.h, which musl-gcc does not find (Debian: apt install libssl-dev; "* ]]
+    [[ $output != *"error:"* ]]
+}
+
+@test "compilers, standards, levels, LTO and FORTIFY_SOURCE build without a warning, and run" {
+    compilers=(gcc)
+    ! command -v clang >/dev/null || compilers+=(clang)
+    levels=(-O0 '-O3 -std=c2x -D_FORTIFY_SOURCE=3')
+    [ "${TINY_PORTABILITY:-}" != all ] || levels=(
+        {-O0,-O1,-O2,-O3}\ -std={gnu17,c2x} '-O2 -flto' '-O3 -std=gnu17 -D_FORTIFY_SOURCE=3')
+    for compiler in "${compilers[@]}"; do
+        for level in "${levels[@]}"; do
+            # what tiny.mk sets itself is given up first
+            flags="$level -g"
+            [[ $level != *FORTIFY* ]] || flags="-g ${level/-D_FORTIFY/-U_FORTIFY_SOURCE -D_FORTIFY}"
+            echo "$compiler $flags"
+            setup
+            live CC="$compiler" CFLAGS="$flags"
+            end_all
+            rm -rf "$P"
+        done
+    done
+}
