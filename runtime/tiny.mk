@@ -22,8 +22,8 @@ user ?= $(NAME)
 
 # The mode stays until it is changed, so that a reload's make keeps it.
 MODE := $(or $(shell cat build/.mode 2>/dev/null),release)
-MODE_FLAGS_release = $(if $(filter -O1 -O2 -O3 -Os -O,$(CFLAGS)), \
-	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+MODE_FLAGS_release = $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS)),, \
+	$(if $(filter -O1 -O2 -O3 -Os -O,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
 MODE_FLAGS_debug = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 MODE_FLAGS = $(MODE_FLAGS_$(MODE))
 

@@ -94,7 +94,7 @@ of_pages() {
 }
 
 @test "the targets and scripts that change or test Tiny itself are there" {
-    for command in $(of_pages '^make (bench|check|soak|fuzz|torture-faults)$' | cut -d' ' -f2); do
+    for command in $(of_pages '^make (bench|check|plots|portability|soak|fuzz|torture-faults)$' | cut -d' ' -f2); do
         make -n -C "$TINY_BUILD" "$command" >/dev/null
     done
     for script in $(of_pages '^(scripts|tests)/' | cut -d' ' -f1 | sort -u); do
