@@ -102,7 +102,8 @@ read_rest(int fd, size_t *size) {
         return NULL;
     errno = 0;
     if (memcmp(head.magic, form.magic, sizeof form.magic) != 0 ||
-        head.size != (uint64_t)file.st_size - sizeof head)
+        head.size != (uint64_t)file.st_size - sizeof head ||
+        head.size >= SIZE_MAX) /* of a larger machine */
         return NULL;
     unsigned char *bytes = malloc(head.size + 1);
     if (bytes && read_whole(fd, bytes, head.size)) {

@@ -74,7 +74,7 @@ END
 
 # containers COMMAND…: buildah with a store of its own, and without runc.
 containers() {
-    BUILDAH_ISOLATION=chroot bounded buildah --storage-driver vfs \
+    BUILDAH_ISOLATION=chroot timeout -k 1 600 buildah --storage-driver vfs \
         --root "$BATS_TEST_TMPDIR/store" --runroot "$BATS_TEST_TMPDIR/run" "$@"
 }
 
