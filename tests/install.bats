@@ -197,14 +197,19 @@ commands() {
     before=$(cd "$opt" && json build_id)
     sed -i 's/letters >= x/letters > x/' my_util.c
     commands 'Upgrade and rollback' >guide
-    [ "$(wc -l <guide)" -eq 9 ]
-    head -n 5 guide >upgrade
+    [ "$(wc -l <guide)" -eq 11 ]
+    head -n 6 guide >upgrade
     bounded sh -eu upgrade
     [ "$(cd "$opt" && json build_id)" != "$before" ]
-    tail -n 4 guide >back
+    # once more: what the first upgrade kept is replaced
+    before=$(cd "$opt" && json build_id)
+    sed -i 's/letters > x/letters > x + 1/' my_util.c
+    bounded sh -eu upgrade
+    [ "$(cd "$opt" && json build_id)" != "$before" ]
+    tail -n 5 guide >back
     bounded sh -eu back
     [ "$(cd "$opt" && json build_id)" = "$before" ]
-    [ "$(cd "$opt" && json generation)" = 3 ]
+    [ "$(cd "$opt" && json generation)" = 4 ]
     bounded "$opt/svr.sh" restart
     [ "$(cd "$opt" && json build_id)" = "$before" ]
     run writable
