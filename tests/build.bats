@@ -258,6 +258,13 @@ END
     echo '# a comment' >>svr_conf
     run bounded ./svr.sh check
     [[ $output != *"built before"* ]]
+    # no source is accused where it is a make that failed
+    echo 'this is no C' >>my_util.c
+    run make -s
+    [ "$status" -ne 0 ]
+    sed -i '$d' my_util.c
+    run bounded ./svr.sh check
+    [[ $output == *"the last make did not end well, build/handler.so is older: run make"* ]]
     bounded ./svr.sh close
 }
 

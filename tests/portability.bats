@@ -110,7 +110,7 @@ emulated() {
     ! command -v clang >/dev/null || compilers+=(clang)
     levels=(-O0 '-O3 -std=c2x -D_FORTIFY_SOURCE=3')
     [ "${TINY_PORTABILITY:-}" != all ] || levels=(
-        {-O0,-O1,-O2,-O3}\ -std={gnu17,c2x} '-O2 -flto' '-O3 -std=gnu17 -D_FORTIFY_SOURCE=3')
+        {-O0,-O1,-O2,-O3}\ -std={gnu17,c2x} '-O2 -flto=auto' '-O3 -std=gnu17 -D_FORTIFY_SOURCE=3')
     for compiler in "${compilers[@]}"; do
         for level in "${levels[@]}"; do
             # what tiny.mk sets itself is given up first

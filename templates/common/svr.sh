@@ -35,6 +35,11 @@ say() {
 
 # Reports a source that is newer than what was built.
 report_stale() {
+    # a make that fails leaves it with this time
+    if [ "$(stat -c %Y build/handler.so 2>/dev/null)" = 0 ]; then
+        say "the last make did not end well, build/handler.so is older: ${1:-run make}"
+        return
+    fi
     newer=$(find . \( -path ./build -o -path ./run -o -path ./log -o \
         -path ./tests -o -name '.?*' -o -name svr_conf.h \) -prune -o \
         \( -name '*.[ch]' -o -name '*.cpp' \) -newer build/handler.so -print \
