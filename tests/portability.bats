@@ -86,13 +86,48 @@ emulated() {
     emulated s390x-linux-gnu s390x
 }
 
-@test "i386, 32 bits: the same, on this machine itself" {
+# need_i386: sets CC to a compiler for i386.
+need_i386() {
     command -v i686-linux-gnu-gcc >/dev/null || skip "no i686-linux-gnu-gcc"
     loader=/usr/i686-linux-gnu/lib/ld-linux.so.2
     "$loader" --version >/dev/null 2>&1 || skip "this machine runs no i386 programs"
     export CC="i686-linux-gnu-gcc -Wl,--dynamic-linker=$loader -Wl,-rpath=${loader%/*}"
+}
+
+@test "i386, 32 bits: the same, on this machine itself" {
+    need_i386
     live CC="$CC"
 }
+
+# beyond: the same with a calendar beyond 2038; each line of the log has that year.
+beyond() {
+    $CC -shared -fPIC -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -o later.so "$TINY_SRC/tests/later.c"
+    program=(env LD_PRELOAD="$PWD/later.so" build/demo)
+    set_key log.file_log.level INFO
+    year=$(date -d "@$(($(date +%s) + (1 << 31)))" +%Y)
+    live CC="$CC"
+    [ "$(grep -c "^$year-" log/demo.log)" -gt 10 ]
+    run grep -v "^$year-" log/demo.log
+    [ "$output" = "" ]
+    on start
+    run on status
+    on close
+    [[ $output == *", since $year-"*"timers"*"svr.summary in "* ]]
+    run grep -E '^<(WARNING|ERROR):' log/demo.console
+    run grep -v 'rejected: svr_conf:\|/dev/log' <<<"$output"
+    [ "$output" = "" ] || { echo "$output"; return 1; }
+}
+
+@test "after 2038, 64 bits: the same, and each date is right" {
+    export CC=${CC:-cc}
+    beyond
+}
+
+@test "after 2038, 32 bits: the same, and each date is right" {
+    need_i386
+    beyond
+}
+
 
 @test "musl: the same; a part that needs a header says so in one line" {
     command -v musl-gcc >/dev/null || skip "no musl-gcc"
