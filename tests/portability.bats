@@ -140,6 +140,39 @@ beyond() {
     [[ $output != *"error:"* ]]
 }
 
+@test "musl in a root of busybox, without bash and GNU tools: start, reload, refusal, logs, close" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root"
+    command -v musl-gcc >/dev/null || skip "no musl-gcc"
+    command -v busybox >/dev/null || skip "no busybox"
+    make -s CC=musl-gcc
+    root=$BATS_TEST_TMPDIR/root
+    mkdir -p "$root"/{bin,dev,lib,proc,tmp,srv}
+    cp "$(command -v busybox)" "$root/bin/busybox"
+    # busybox is Debian's, with its own library; the server has musl's
+    ldd "$root/bin/busybox" | grep -o '/[^ ]*' | while read -r file; do cp -L --parents "$file" "$root"; done
+    for tool in $(busybox --list); do ln -sf busybox "$root/bin/$tool"; done
+    cp -L /lib/ld-musl-*.so.1 "$root/lib/"
+    cp -a "$P" "$root/srv/demo"
+    cat >"$root/srv/session" <<'END'
+cd /srv/demo || exit 99
+export SVR_BUILD=0 PATH=/bin
+./svr.sh start && ./svr.sh status && ./svr.sh reload || exit 1
+sed -i 's/^log.console.level = .*/log.console.level = WRAN/' svr_conf
+./svr.sh reload && exit 2
+./svr.sh check && exit 3
+sed -i 's/^log.console.level = .*/log.console.level = INFO/' svr_conf
+./svr.sh restart && ./svr.sh logs -n 2 && ./svr.sh close
+END
+    # shellcheck disable=SC2016 # the inner shell expands
+    run bounded unshare -p -m -f --kill-child sh -c '
+        mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && exec chroot "$1" /bin/sh /srv/session' - "$root"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"demo: running, pid "*"reloaded: generation 2, "*"rejected: svr_conf:"*'unknown level "WRAN"'* ]]
+    [[ $output == *"closed: exit code 0"* ]]
+    [[ $output != *"not found"* && $output != *"nrecognized option"* && $output != *"nvalid option"* ]]
+}
+
 @test "compilers, standards, levels, LTO and FORTIFY_SOURCE build without a warning, and run" {
     compilers=(gcc)
     ! command -v clang >/dev/null || compilers+=(clang)
