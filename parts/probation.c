@@ -12,8 +12,8 @@
 static struct kept_files
     good; /* what a start took in place of what make left */
 static const char verdict[] =
-    "what make left ended badly soon after its reload, and did not change "
-    "since; the last good code runs, with its configuration";
+    "what make left was rolled back or ended badly soon after its reload, and "
+    "did not change since; the last good code runs, with its configuration";
 
 /* Reports whether what make left is what ended badly: its code, or else, where
  * that was good before, its configuration. */
