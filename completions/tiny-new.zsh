@@ -1,10 +1,11 @@
 #compdef tiny-new
 # Completion of tiny-new for zsh.
 local -a templates parts
-templates=(${(f)"$(tiny-new --list |
-    awk '/^Templates:/ { on = 1; next } /^[^ ]/ { on = 0 } on { print $1 }')"})
-parts=(${(f)"$(tiny-new --list |
-    awk '/^Parts:/ { on = 1; next } /^[^ ]/ { on = 0 } on { print $1 }')"})
+_tiny_new_list() {
+    tiny-new --list | awk -v title="$1:" '/^[^ ]/ { on = $1 == title; next } on { print $1 }'
+}
+templates=(${(f)"$(_tiny_new_list Templates)"})
+parts=(${(f)"$(_tiny_new_list Parts)"})
 _arguments \
     '(-n --name)'{-n+,--name=}'[the name of the project]:name:' \
     '(-t --template)'{-t+,--template=}'[the template]:template:($templates)' \

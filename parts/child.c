@@ -88,6 +88,15 @@ live_as_child(svr_call *work, void *arg, int out) {
     _exit(result < 0 ? BROKEN : result);
 }
 
+/* Kills what the work left in the group, from outside of it. Where there is no
+ * outside (the server is process 1), the server does it; or it has ended. */
+static void
+kill_rest(pid_t server) {
+    setpgid(0, getpgid(server));
+    if (getpgrp() != getpid() || getppid() != server)
+        kill(-getpid(), SIGKILL);
+}
+
 /* The child: has the work done by a child of its own, and ends as that does.
  * Should the server end first, whatever ends it, it kills the whole group. */
 _Noreturn static void
@@ -113,6 +122,7 @@ keep_group(pid_t server, svr_call *work, void *arg, int out) {
     if (number == SIGHUP)
         kill(-getpid(), SIGKILL);
     waitpid(pid, &status, 0);
+    kill_rest(server);
     if (WIFEXITED(status))
         _exit(WEXITSTATUS(status));
     signal(WTERMSIG(status), SIG_DFL);

@@ -86,7 +86,8 @@ of_pages() {
     make -s -C opt/myproj
     line=$(of_pages '^cd /var/lib/prometheus' | sed "s#/opt/#$PWD/opt/#; s#/var/lib/#$PWD/var/lib/#")
     [ -n "$line" ]
-    sh -c "$line" 2>/dev/null
+    run sh -c "$line"
+    [ "$output" = "" ] # which cron would mail
     [ "$(cat var/lib/prometheus/node-exporter/myproj.prom)" = 'svr_up 0' ]
     bounded opt/myproj/svr.sh start
     sh -c "$line"

@@ -219,6 +219,7 @@ drop_in() {
     # the refusal is an error line of the server: on the console and for syslog
     wait_until 5 eval '[ "$(journal "rejected: svr_conf:.*WRAN")" -ge 1 ]'
     inside journalctl --sync
+    inside journalctl -k -n 1 --no-pager >/dev/null # where docs/operating.md looks too
     lines=$(inside journalctl --no-pager -o json _PID="$old" | python3 -c '
 import json, sys
 found = [json.loads(l) for l in sys.stdin]

@@ -50,6 +50,13 @@ static int waits(void *arg) {
     printf("saw %s", (const char *)arg);
     return 0;
 }
+static int leaves(void *arg) {
+    if (fork() == 0) {
+        dprintf(open("left", O_WRONLY | O_CREAT, 0600), "%d\n", (int)getpid());
+        for (;;) pause();
+    }
+    return waits(arg);
+}
 static int late(void *arg) { svr_info("late: %s", (const char *)arg); return 0; }
 ${2:-}
 static int on_start(void) { $1
@@ -57,7 +64,8 @@ static int on_start(void) { $1
 }
 SVR_HANDLER(.on_start = on_start, ${3:-}
     .callbacks = SVR_CALLBACKS(SVR_CALL(done), SVR_CALL(good), SVR_CALL(seven), SVR_CALL(fails), SVR_CALL(hangs),
-        SVR_CALL(crashes), SVR_CALL(floods), SVR_CALL(forks), SVR_CALL(second), SVR_CALL(waits), SVR_CALL(late)${4:-}));
+        SVR_CALL(crashes), SVR_CALL(floods), SVR_CALL(forks), SVR_CALL(second), SVR_CALL(waits), SVR_CALL(leaves),
+        SVR_CALL(late)${4:-}));
 END
     set_key svr.timer.min_span 0.1
     build
@@ -185,6 +193,19 @@ no_children() {
     while read -r pid; do
         wait_until 5 gone "$pid"
     done <grand
+}
+
+@test "what a work left behind ends with it, also where the server cannot see to it" {
+    tasking 'svr_task("leaves", leaves, "go", (struct svr_task){.done = done, .limit = 600});'
+    run_server
+    wait_until 5 test -s left
+    kill -STOP "$server"
+    touch go
+    wait_until 5 gone "$(cat left)"
+    # and its result is still the work's
+    kill -CONT "$server"
+    wait_line 5 "done leaves: status 0, reason '', tries 1, output 6 'saw go'"
+    bounded ./svr.sh close
 }
 
 @test "a deadline that is met, and one that is not" {

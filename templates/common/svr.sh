@@ -35,8 +35,8 @@ say() {
 
 # Reports a source that is newer than what was built.
 report_stale() {
-    # a make that fails leaves it with this time
-    if [ "$(stat -c %Y build/handler.so 2>/dev/null)" = 0 ]; then
+    # a make that fails leaves it with this time; so may what installs it
+    if [ -e Makefile ] && [ "$(stat -c %Y build/handler.so 2>/dev/null)" = 0 ]; then
         say "the last make did not end well, build/handler.so is older: ${1:-run make}"
         return
     fi
