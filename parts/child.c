@@ -39,11 +39,18 @@ take_output(void *arg) {
     return 0;
 }
 
+/* Kills the child, which then forks no more, and its group. */
+static void
+kill_child(const struct child *child) {
+    kill(child->pid, SIGKILL);
+    kill(-child->pid, SIGKILL);
+}
+
 /* Kills what is left of it, and forgets the process. Returns its status. */
 static int
 reap_child(struct child *child) {
     int status = 0;
-    kill(-child->pid, SIGKILL);
+    kill_child(child);
     waitpid(child->pid, &status, 0);
     take_output(child);
     loop_unwatch(child->out);
@@ -66,7 +73,7 @@ static int
 kill_late(void *arg) {
     struct child *child = arg;
     child->late = true;
-    kill(-child->pid, SIGKILL);
+    kill_child(child);
     return 0;
 }
 
@@ -159,7 +166,6 @@ child_start(struct child *child, const char *key, svr_call *work, void *arg,
         close(ends[0]);
         return -1;
     }
-    setpgid(pid, pid);
     *child = (struct child){.pid = pid, .out = ends[0], .over = over};
     child->timer = (struct timer){.own = kill_late,
                                   .arg = child,
