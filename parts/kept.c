@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -42,18 +41,14 @@ remove_pair(unsigned pair) {
     unlinkat(part_folder, files.conf, 0);
 }
 
-/* Removes pairs that a process which was killed left without a slot. */
+/* Removes a file of a pair that has no slot: its server was killed. */
 static void
-remove_strays(void) {
-    glob_t found;
+remove_stray(const char *name) {
+    char path[FOLDER_NAME + 4];
     unsigned pair;
-    if (glob(INDEX ".*", 0, NULL, &found) != 0)
-        return;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        if (sscanf(found.gl_pathv[i], INDEX ".%u.", &pair) == 1 &&
-            !in_slot(&slots, pair))
-            unlinkat(part_folder, found.gl_pathv[i], 0);
-    globfree(&found);
+    snprintf(path, sizeof path, "run/%s", name);
+    if (sscanf(path, INDEX ".%u.", &pair) == 1 && !in_slot(&slots, pair))
+        unlinkat(part_folder, path, 0);
 }
 
 /* Reads the slots once. */
@@ -71,7 +66,7 @@ read_slots(void) {
         close(fd);
     for (int i = 0; i < KEPT_SLOTS; i++)
         newest = slots.pair[i] > newest ? slots.pair[i] : newest;
-    remove_strays();
+    folder_each(part_folder, "run", remove_stray);
 }
 
 struct kept

@@ -31,24 +31,10 @@ static void *frames[DEPTH];
 static int depth;
 static sem_t taken;
 
-/* Notes the calls that led here, the caller first; returns how many, 0 where
- * the system cannot find out. In a signal's handler too, once it was called
- * elsewhere, since the first call loads what it needs. Not inlined: it leaves
- * its own frame out. */
-__attribute__((noinline)) static int
-take_trace(void *calls[DEPTH]) {
-    void *all[DEPTH + 1];
-    int count = backtrace(all, DEPTH + 1) - 1;
-    if (count <= 0) /* it could not load what it needs */
-        return 0;
-    memcpy(calls, all + 1, (size_t)count * sizeof *calls);
-    return count;
-}
-
 void
 svr_backtrace(char *text, size_t size) {
     void *own[DEPTH];
-    trace_text(own, take_trace(own), 1, text, size);
+    trace_text(own, frames_take(own, DEPTH), 1, text, size);
 }
 
 /* The loop's answer. */
@@ -56,7 +42,7 @@ static void
 answer_for_loop(int signal) {
     int saved = errno;
     (void)signal;
-    depth = take_trace(frames);
+    depth = frames_take(frames, DEPTH);
     sem_post(&taken);
     errno = saved;
 }
@@ -128,7 +114,7 @@ crash(int number) {
     pthread_sigmask(SIG_UNBLOCK, &open, NULL);
     alarm(CRASH_LIMIT_S);
     void *own[DEPTH];
-    trace_text(own, take_trace(own), 2, text, sizeof text);
+    trace_text(own, frames_take(own, DEPTH), 2, text, sizeof text);
     watchdog_doing(name);
     svr_err("report: crash: signal %d (%s)%s%s, backtrace: %s", number,
             strsignal(number), *name ? " in " : "", name, text);
@@ -151,7 +137,6 @@ report_event(enum part_event event, const struct conf *conf, const char *text) {
     (void)conf, (void)text;
     if (event == PART_START) {
         static char stack[STACK_SIZE];
-        take_trace(frames); /* the first call loads what it needs */
         loop = pthread_self();
         loop_task = gettid();
         sem_init(&taken, 0, 0);

@@ -43,7 +43,7 @@ svr_fail_at(const char *file, int line, const char *function,
              slash ? slash + 1 : file);
     failure->line = line;
     failure->function = function;
-    failure->depth = backtrace(failure->frames, DEPTH);
+    failure->depth = frames_take(failure->frames, DEPTH);
     return SVR_FAILED;
 }
 

@@ -1,6 +1,7 @@
 /* folder: opens and replaces files of the project; no link that another user
  * planted is followed. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -130,6 +131,21 @@ folder_names(int dir, const char *path, int flags, int fd) {
     struct stat named, ours;
     return fstatat(dir, path, &named, flags) == 0 && fstat(fd, &ours) == 0 &&
            named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
+}
+
+void
+folder_each(int dir, const char *path, void (*each)(const char *name)) {
+    const struct dirent *entry;
+    int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (!stream) {
+        folder_close(fd);
+        return;
+    }
+    while ((entry = readdir(stream)))
+        if (*entry->d_name != '.')
+            each(entry->d_name);
+    closedir(stream);
 }
 
 /* Writes all bytes. Returns 0, or -1 with errno. */

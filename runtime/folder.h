@@ -32,6 +32,10 @@ int folder_replace(int dir, const char *path, const void *bytes, size_t size,
  * file; `flags` as fstatat(2). */
 bool folder_names(int dir, const char *path, int flags, int fd);
 
+/* folder_each calls `each` with the name of each file in a folder, `path` from
+ * the folder `dir`; `each` may remove that file. */
+void folder_each(int dir, const char *path, void (*each)(const char *name));
+
 /* folder_close closes a descriptor, if it is one, and keeps errno. */
 void folder_close(int fd);
 

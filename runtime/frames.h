@@ -1,55 +1,35 @@
-/* frames: backtrace(3), for the C libraries that have none. */
+/* frames: which calls led here. */
 #ifndef FRAMES_H
 #define FRAMES_H
 
-#if __has_include(<execinfo.h>)
-#include <execinfo.h>
-#else
-#include <dlfcn.h>
 #include <stdint.h>
 #include <unwind.h>
 
-/* Internal: where backtrace writes, how much room is left, and the functions of
- * the compiler's library, which need not be there. */
-struct frames_room {
+/* Internal: where the next address goes, and how many fit. */
+struct frames {
     void **next;
     int left;
-    _Unwind_Reason_Code (*walk)(_Unwind_Trace_Fn each, void *arg);
-    uintptr_t (*address)(struct _Unwind_Context *context);
 };
 
 static inline _Unwind_Reason_Code
 frames_note(struct _Unwind_Context *context, void *arg) {
-    struct frames_room *room = arg;
-    if (room->left-- <= 0)
+    struct frames *frames = arg;
+    uintptr_t address = _Unwind_GetIP(context);
+    if (frames->left-- <= 0 || address == 0)
         return _URC_END_OF_STACK;
-    *(uintptr_t *)room->next++ = room->address(context);
+    *(uintptr_t *)frames->next++ = address;
     return _URC_NO_REASON;
 }
 
-/* Loads the functions at the first call. */
-static inline void
-frames_load(struct frames_room *room) {
-    static void *_Atomic library;
-    if (!library)
-        library = dlopen("libgcc_s.so.1", RTLD_NOW);
-    if (!library)
-        return;
-    *(void **)&room->walk = dlsym(library, "_Unwind_Backtrace");
-    *(void **)&room->address = dlsym(library, "_Unwind_GetIP");
-}
-
-/* backtrace writes the addresses of the calls that led here, at most `most`,
- * the caller's first. Returns how many, 0 without libgcc_s. It ends at a
- * function that has no table for unwinding, as those of musl. */
+/* frames_take writes the addresses of the calls that led here, at most `most`,
+ * the caller's first. Returns how many. It loads nothing, so that a signal's
+ * handler may call it; backtrace(3) loads a library at its first call, and musl
+ * has none. It ends at a function without a table for unwinding. Any thread. */
 __attribute__((always_inline)) static inline int
-backtrace(void *frames[], int most) {
-    struct frames_room room = {frames, most, NULL, NULL};
-    frames_load(&room);
-    if (room.walk && room.address)
-        room.walk(frames_note, &room);
-    return (int)(room.next - frames);
+frames_take(void *addresses[], int most) {
+    struct frames frames = {addresses, most};
+    _Unwind_Backtrace(frames_note, &frames);
+    return (int)(frames.next - addresses);
 }
-#endif
 
 #endif

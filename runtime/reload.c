@@ -2,7 +2,6 @@
  * of it changes at once, or not at all. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <glob.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "check.h"
 #include "control.h"
 #include "failure.h"
+#include "folder.h"
 #include "handler.h"
 #include "log.h"
 #include "loop.h"
@@ -309,23 +309,23 @@ reload_take(bool started) {
 
 /* ---- The start -------------------------------------------------------- */
 
-/* Removes what a run that was killed left behind. */
+/* Removes a file of run/ that a server which was killed left behind. */
 static void
-clear_run(void) {
-    glob_t found = {.gl_pathc = 0};
-    glob("run/handler.*.so", 0, NULL, &found);
-    glob("run/*.new", GLOB_APPEND, NULL, &found);
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        unlinkat(folder, found.gl_pathv[i], 0);
-    globfree(&found);
+clear_file(const char *name) {
+    char path[FOLDER_NAME + 4];
+    const char *end = strrchr(name, '.');
+    bool copy = strncmp(name, "handler.", strlen("handler.")) == 0;
+    snprintf(path, sizeof path, "run/%s", name);
+    if (copy || (end && strcmp(end, ".new") == 0))
+        unlinkat(folder, path, 0);
 }
 
 /* Loads the first generation, its configuration and its log. */
 static int
-load_first(void) {
+load_first(int dir) {
     struct setup setup;
     struct handler *candidate = &reload.candidate;
-    clear_run();
+    folder_each(dir, "run", clear_file);
     *candidate = (struct handler){
         .generation = 1, .source = part_source(), .copy = ++copies};
     if (handler_copy(folder, candidate, reload.copy) < 0)
@@ -363,6 +363,6 @@ int
 reload_open(int dir, void (*its_applied)(const struct conf *conf)) {
     folder = dir;
     applied = its_applied;
-    int result = load_first();
+    int result = load_first(dir);
     return result < 0 ? result : make_state();
 }

@@ -21,18 +21,52 @@ CC_FOR_BUILD ?= cc
 prefix ?= /opt/$(NAME)
 user ?= $(NAME)
 
+# All cores, unless you say how many.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+CORES := $(shell nproc 2>/dev/null || echo 1)
+MAKEFLAGS += -j$(CORES)
+endif
+
+# One short line a file: $(call QUIET,WORD,FILE)COMMAND; none under make -s.
+SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+QUIET = $(if $(V),,@$(if $(SILENT),,printf '  %-4s %s\n' $(1) '$(2)';))
+AT = $(if $(V),,@)
+
+.PHONY: all unlocked debug release check install dist clean compiler
+
+# One make at a time: two would take each other's files for their own.
+ifdef TINY_LOCKED
+all: unlocked
+else
+all:
+	@mkdir -p build; if command -v flock >/dev/null; then \
+		exec flock build/.lock $(MAKE) --no-print-directory TINY_LOCKED=1 all; \
+	else \
+		exec $(MAKE) --no-print-directory TINY_LOCKED=1 all; \
+	fi
+endif
+
+# These are built together.
+ifndef TINY_LOCKED
+build/$(NAME) build/handler.so svr_conf.h: all ;
+else # up to its endif: the build itself
+
 # The mode stays until it is changed, so that a reload's make keeps it.
-MODE := $(or $(shell cat build/.mode 2>/dev/null),release)
+MODE := $(or $(strip $(file <build/.mode)),release)
 MODE_FLAGS_release = $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS)),, \
 	$(if $(filter -O1 -O2 -O3 -Os -O,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
 MODE_FLAGS_debug = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 MODE_FLAGS = $(MODE_FLAGS_$(MODE))
 
 # What parts are linked with, by their own word.
-PART_LIBS := $(shell cat parts/*.h 2>/dev/null | sed -n 's/^ \* libs://p')
+PART_LIBS := $(shell sed -n 's/^ \* libs://p' parts/*.h 2>/dev/null)
 
 # Fewer pieces to map: a swap is shorter, and a server smaller.
 LEAN = -Wl,-z,noseparate-code
+
+# The server walks the stack by itself: it loads no library for a backtrace, and
+# offers none of these functions to the handler.
+UNWIND = -static-libgcc -Wl,--exclude-libs,ALL
 
 # 64-bit time and file offsets on 32-bit machines; backtraces on all; gcc would
 # note for i386 that _Atomic double changed in gcc 11.
@@ -62,45 +96,25 @@ LINK = $(if $(filter %.cpp,$(SOURCES)),$(CXX),$(CC))
 
 # A cross build derives svr_conf.h by a program of this machine.
 MACHINE_OF = $(shell $(1) -dumpmachine 2>/dev/null)
-CROSS := $(filter-out $(call MACHINE_OF,$(CC_FOR_BUILD)),$(call MACHINE_OF,$(CC)))
+CROSS := $(if $(filter-out $(CC_FOR_BUILD),$(CC)),$(filter-out \
+	$(call MACHINE_OF,$(CC_FOR_BUILD)),$(call MACHINE_OF,$(CC))))
 DERIVER = $(if $(CROSS),build/derive,build/$(NAME))
 
-# All cores, unless you say how many.
-ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
-MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
-endif
-
-# One short line a file: $(call QUIET,WORD,FILE)COMMAND; none under make -s.
-SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
-QUIET = $(if $(V),,@$(if $(SILENT),,printf '  %-4s %s\n' $(1) '$(2)';))
-AT = $(if $(V),,@)
-
-.PHONY: all unlocked debug release check install dist clean compiler
-
-# One make at a time: two would take each other's files for their own.
-ifdef TINY_LOCKED
-all: unlocked
-else
-all:
-	@mkdir -p build
-	@if command -v flock >/dev/null; then \
-		exec flock build/.lock $(MAKE) --no-print-directory TINY_LOCKED=1 all; \
-	else \
-		exec $(MAKE) --no-print-directory TINY_LOCKED=1 all; \
-	fi
-endif
 unlocked: build/$(NAME) build/handler.so $(PROGRAM_FILES)
 
-CREATED := $(shell mkdir -p build/objects.d)
+FOLDERS = $(sort $(dir $(SERVER_OBJECTS) $(HANDLER_OBJECTS)))
+ifneq ($(filter-out $(wildcard $(FOLDERS)),$(FOLDERS)),)
+CREATED := $(shell mkdir -p $(FOLDERS))
+endif
 
 # What changed is what has other content, whatever its time says: a source that
 # came back from a backup, a clock that was set. The sums of all files that are
 # built from stand in build/sums; what a changed one is part of is built again.
-ifdef TINY_LOCKED
 INPUTS = $(wildcard $(SOURCES) *.h svr_conf Makefile runtime/* parts/*)
 define TAKE_BACK
 cksum $(INPUTS) > build/sums.new; \
 test -e build/sums || cp build/sums.new build/sums; \
+cmp -s build/sums build/sums.new || \
 for file in $$(sort build/sums build/sums.new | uniq -u | cut -d" " -f3- | \
 	sort -u); do \
 	find build/objects.d -name "*.d" -exec grep -lF -e " $$file" {} + \
@@ -116,12 +130,11 @@ done; \
 mv -f build/sums.new build/sums
 endef
 TAKEN_BACK := $(shell $(TAKE_BACK))
-endif
 
 # A link goes to a temporary name first: nobody ever sees half a file.
 build/$(NAME): $(SERVER_OBJECTS)
 	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(MODE_FLAGS) -pthread -rdynamic \
-		$(LEAN) -o $@.new $(SERVER_OBJECTS) -ldl $(PART_LIBS)
+		$(LEAN) $(UNWIND) -o $@.new $(SERVER_OBJECTS) -ldl $(PART_LIBS)
 	$(AT)mv -f $@.new $@
 
 define PROGRAM_RULE
@@ -183,11 +196,9 @@ $(SERVER_OBJECTS): ALL_CFLAGS += -DSVR_PROJECT='"$(NAME)"'
 $(HANDLER_OBJECTS): svr_conf.h
 
 build/objects.d/%.o: %.c build/objects.d/flags | build/objects.d/headers
-	@mkdir -p $(@D)
 	$(call QUIET,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 build/objects.d/%.o: %.cpp build/objects.d/flags | build/objects.d/headers
-	@mkdir -p $(@D)
 	$(call QUIET,CXX,$<)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # Other flags, another compiler or another mode: all is built again.
@@ -197,6 +208,9 @@ ifneq ($(strip $(file <build/objects.d/flags)),$(strip $(FLAGS)))
 endif
 build/objects.d/flags:
 	$(file >$@,$(FLAGS))@:
+
+-include $(wildcard build/objects.d/*.d build/objects.d/*/*.d)
+endif # TINY_LOCKED
 
 compiler:
 	@command -v $(firstword $(CC))
@@ -239,5 +253,3 @@ dist: all
 
 clean:
 	rm -rf build
-
--include $(wildcard build/objects.d/*.d build/objects.d/*/*.d)
