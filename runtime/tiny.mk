@@ -66,7 +66,7 @@ LEAN = -Wl,-z,noseparate-code
 
 # The server walks the stack by itself: it loads no library for a backtrace, and
 # offers none of these functions to the handler.
-UNWIND = -static-libgcc -Wl,--exclude-libs,ALL
+UNWIND = -static-libgcc -Wl,--exclude-libs,ALL,--eh-frame-hdr
 
 # 64-bit time and file offsets on 32-bit machines; backtraces on all; gcc would
 # note for i386 that _Atomic double changed in gcc 11.
