@@ -42,7 +42,7 @@ remove_pair(unsigned pair) {
     unlinkat(part_folder, files.conf, 0);
 }
 
-/* Removes pairs that a process which was killed left without a slot. */
+/* Removes pairs without a slot, left by a process that was killed. */
 static void
 remove_strays(void) {
     glob_t found;

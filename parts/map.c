@@ -1,4 +1,4 @@
-/* map: keys and values of any bytes in memory, with expiry, over reloads. */
+/* map: a key-value store in memory, with expiry; it survives reloads. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>

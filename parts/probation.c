@@ -1,4 +1,4 @@
-/* probation: after a crash soon after a reload the last good code runs again;
+/* probation: after a crash soon after a reload, the last good code runs again;
  * ./svr.sh rollback brings it back by hand. */
 #define _GNU_SOURCE
 #include <stdio.h>

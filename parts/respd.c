@@ -1,4 +1,4 @@
-/* respd: requests of Redis's protocol (RESP 2) and answers, over reloads. */
+/* respd: the Redis protocol (RESP 2); connections survive reloads. */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* restart: ./svr.sh restart: a new server binary in place, sockets kept open
- * by the protocol of sd_listen_fds(3). */
+/* restart: ./svr.sh restart: replaces the server binary, keeps sockets open by
+ * the protocol of sd_listen_fds(3). */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* store: a file that is whole or not there; the one before it is kept. */
+/* store: a file that is whole or not there; the previous one is kept. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* stream: buffered connections for any protocol, in and out, over reloads. */
+/* stream: buffered connections for any protocol; they survive reloads. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>

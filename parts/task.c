@@ -1,4 +1,4 @@
-/* task: work with a limit of time and retries, in a process of its own. */
+/* task: runs work in a child process, with a time limit and retries. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>

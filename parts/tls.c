@@ -1,4 +1,4 @@
-/* tls: TLS for the parts stream, lines and respd, by OpenSSL. */
+/* tls: TLS for the parts stream, lines and respd, with OpenSSL. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <openssl/err.h>

@@ -1,4 +1,4 @@
-/* work: blocking calls on a few threads; the loop continues. */
+/* work: runs blocking calls on a few threads, while the loop continues. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stdlib.h>
