@@ -1,4 +1,4 @@
-/* tiny-new: makes a server project. Options, names, and what it says. */
+/* tiny-new: makes a server project. Options, names and output. */
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <limits.h>
@@ -120,7 +120,7 @@ names_it(const char *list, const char *word) {
     return false;
 }
 
-/* Refuses a list with a word that is no part, or none of two more. */
+/* Refuses a list with a word that is neither a part nor in `more`. */
 static int
 check_list(char **parts, const char *list, const char *more) {
     while (list && *list) {
@@ -135,9 +135,9 @@ check_list(char **parts, const char *list, const char *more) {
     return 0;
 }
 
-/* What was asked for. */
+/* What the command line asks for. */
 struct wish {
-    const char *had; /* by the project, before an update; NULL: it is new */
+    const char *had; /* the project's parts, for an update; or NULL */
     const char *with, *without;
 };
 
@@ -159,7 +159,7 @@ want(char list[LIST_SIZE], const char *words) {
 }
 
 /* Chooses the parts that are wanted, and those that the template or another
- * part needs; each once, in the order of their names. NULL: refused. */
+ * part needs; each once, sorted by name. NULL = refused. */
 static char **
 choose_parts(const struct wish *wish, const char *template) {
     char **all = data_parts(), **kept = all, wanted[LIST_SIZE] = ",";
@@ -186,7 +186,7 @@ choose_parts(const struct wish *wish, const char *template) {
     return all;
 }
 
-/* The last part of a path; cut at what no name is long enough for. */
+/* The last component of a path, cut to a length that no name may have. */
 static const char *
 last_part(const char *folder) {
     static char name[512], here[PATH_MAX];
@@ -202,7 +202,7 @@ last_part(const char *folder) {
     return name;
 }
 
-/* What led to this project, in one form for all ways to say it. */
+/* The arguments that describe this project, in one normal form. */
 static char *
 arguments(const struct project *project) {
     struct buffer text;

@@ -1,8 +1,8 @@
-/* update: brings Tiny's files of a project to what Tiny has now.
+/* update: brings Tiny's files in a project to the installed version.
  *
- * All steps are written to .tiny/journal before the first one, one a line: an
- * update that is ended by force leaves the old files, or a journal with
- * which the next update completes it. Each step can be done twice. */
+ * All steps are written to .tiny/journal, one a line, before the first is done:
+ * an update that is killed leaves the old files, or a journal with which the
+ * next update completes it. Each step can be repeated. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +34,8 @@ incomplete(const char *path) {
                 path, strerror(errno));
 }
 
-/* Does a step: "put PATH" takes it from the stage, "aside PATH" renames what
- * was edited, "remove PATH" ends it. */
+/* Does a step: "put PATH" takes a file from the stage, "aside PATH" renames one
+ * that was edited, "remove PATH" removes one. */
 static int
 do_step(char *step) {
     char from[PATH_MAX], *path = strchr(step, ' ');
@@ -56,7 +56,7 @@ do_step(char *step) {
         if (slash)
             *slash = '\0';
         if (slash && strchr(path, '/'))
-            unlinkat(folder, path, AT_REMOVEDIR); /* unless it has more */
+            unlinkat(folder, path, AT_REMOVEDIR); /* unless it is not empty */
         return 0;
     }
     return incomplete(path);
@@ -68,11 +68,11 @@ do_journal(char *steps) {
     for (char *step; (step = strsep(&steps, "\n"));)
         if (do_step(step) < 0)
             return -1;
-    syncfs(folder); /* before the journal goes */
+    syncfs(folder); /* before the journal is removed */
     return unlinkat(folder, JOURNAL, 0) < 0 ? incomplete(JOURNAL) : 0;
 }
 
-/* Completes an update that was ended by force, if there was one. */
+/* Completes an update that was killed, if there is one. */
 static int
 complete(bool quiet) {
     char path[PATH_MAX];
@@ -131,9 +131,9 @@ count_lines(const char *text) {
     return lines;
 }
 
-/* Which files of the project are as a manifest has them, "PATH: OK" a line or
- * "PATH: FAILED...", with a newline before the first; NULL: sha256sum failed.
- */
+/* Compares the project's files with a manifest: one line for each, "PATH: OK"
+ * or "PATH: FAILED...", with a newline before the first. NULL = sha256sum
+ * failed. */
 static char *
 compare_files(int manifest_folder, const char *known) {
     FILE *out = tmpfile();
@@ -173,10 +173,10 @@ has(const char *lines, const char *before, const char *path,
     return strstr(lines, line) != NULL;
 }
 
-/* What is known of the project and of the stage. */
+/* The states of the project and of the stage. */
 struct plan {
     char *old, *new;          /* manifests */
-    char *edited, *different; /* files that are not as those have them */
+    char *edited, *different; /* files that differ from those manifests */
     FILE *journal;
     bool quiet;
     int kept; /* how many were edited */
@@ -188,7 +188,7 @@ say(const struct plan *plan, const char *what, const char *path) {
         printf("  %-8s %s\n", what, path);
 }
 
-/* Renames a file of the stage, which goes beside the one that was edited. */
+/* Renames a file of the stage, to put it beside the edited one. */
 static int
 put_beside(struct plan *plan, const char *path) {
     char beside[PATH_MAX];
@@ -202,7 +202,7 @@ put_beside(struct plan *plan, const char *path) {
                : 0;
 }
 
-/* An error other than that there is no such file: it may be there. */
+/* Fails for an error other than ENOENT: the file may exist. */
 static int
 cannot_look(const char *path) {
     return fail("%s/%s: %s; nothing changed", its, path, strerror(errno));
@@ -217,7 +217,7 @@ check_read(const struct plan *plan, const char *path) {
     return fail("%s/%s: cannot be read; nothing changed", its, path);
 }
 
-/* Plans what becomes of a file that Tiny has. */
+/* Plans the steps for one of Tiny's files. */
 static int
 plan_file(struct plan *plan, const char *path) {
     struct stat file;
@@ -235,13 +235,13 @@ plan_file(struct plan *plan, const char *path) {
     } else if (has(plan->different, "\n", path, ": FAILED")) {
         say(plan, "changed", path);
     } else {
-        return 0; /* it is up to date */
+        return 0; /* up to date */
     }
     fprintf(plan->journal, "put %s\n", path);
     return 0;
 }
 
-/* Plans what becomes of a file that Tiny had, if it has it no more. */
+/* Plans the steps for a file that Tiny no longer has. */
 static int
 plan_end(struct plan *plan, const char *path) {
     struct stat file;
@@ -290,7 +290,7 @@ each(struct plan *plan, const char *manifest,
     return result;
 }
 
-/* Refuses where a step would fail: nothing has changed yet. */
+/* Refuses if a step would fail: nothing has changed yet. */
 static int
 check_folders(void) {
     static const char *const names[] = {".", "runtime", "parts", "service",
@@ -328,7 +328,7 @@ make_plan(struct plan *plan, const char *stage) {
 
 /* ---- Apply ------------------------------------------------------------ */
 
-/* Makes the plan last, then does it. */
+/* Writes the plan to disk, then carries it out. */
 static int
 carry_out(struct buffer *steps) {
     if (stage_write("journal", steps->text, steps->size) < 0)

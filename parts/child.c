@@ -19,7 +19,7 @@
 
 enum { AT_ONCE = 16, BROKEN = 255 };
 
-/* Reads some of the output, at most so much that the loop stays responsive. */
+/* Reads some of the output, a bounded amount, to keep the loop responsive. */
 static int
 take_output(void *arg) {
     struct child *child = arg;

@@ -17,8 +17,7 @@ struct connect {
     int64_t until;    /* when to give up, monotonic nanoseconds */
     svr_call *over;   /* called with `arg` */
     void *arg;
-    const char
-        *reason; /* for `over`: why it failed; NULL = `fd` is connected */
+    const char *reason; /* for `over`: why it failed; NULL = connected */
     char text[160];
 };
 

@@ -12,7 +12,7 @@
 
 #define FORM "--metrics"
 
-enum { SAFE = 6 }; /* rows that are right while the loop does not answer */
+enum { SAFE = 6 }; /* rows that are right even if the loop does not answer */
 
 /* Writes a family's head. */
 static void
@@ -20,8 +20,7 @@ write_family(FILE *out, const char *name, const char *type, const char *help) {
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* Writes a family of the server; what only grows has a name that ends in
- * _total. */
+/* Writes a family of the server; the name of a counter ends in _total. */
 static void
 family(FILE *out, const char *name, const char *help) {
     char whole[64];
@@ -51,7 +50,7 @@ count_descriptors(void) {
     return count - 3; /* ".", ".." and the folder itself */
 }
 
-/* Histograms of Prometheus count what is up to a bound, not in a bucket. */
+/* Prometheus's histograms are cumulative. */
 static void
 write_histogram(FILE *out, const char *name,
                 const struct figure_histogram *histogram) {
@@ -142,7 +141,7 @@ render(FILE *out, const struct status *now, bool stale) {
     family(out, "state", "What the server does; always 1.");
     sample(out, "state", "state", now->state, 1);
     if (stale)
-        return; /* a gap is better than counters that step back */
+        return; /* a gap is better than counters that decrease */
     family(out, "reloads_total", "Reloads by how they ended.");
     sample(out, "reloads_total", "verdict", "applied", now->applied);
     sample(out, "reloads_total", "verdict", "rejected", now->rejected);

@@ -16,13 +16,13 @@
 #include "server.h"
 #include "signals.h"
 
-/* Leaves the descriptor of the lock to the program after a restart. */
+/* Passes the descriptor of the lock to the program after a restart. */
 #define KEPT "SVR_STANDBY_FD"
 
 static int lock = -1; /* never closed, which would free the lock */
 static atomic_bool master;
 
-/* Tries to have the lock, or waits for it. */
+/* Tries to take the lock, or waits for it. */
 static int
 have(int how) {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

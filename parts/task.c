@@ -38,7 +38,7 @@ find_task(const char *key) {
 
 static void begin_waiting(void);
 
-/* Takes a task off the list. */
+/* Removes a task from the list. */
 static void
 take_task(struct task *task) {
     running -= task->child.pid != 0;
@@ -58,7 +58,7 @@ finish_task(struct task *task, int status, const char *reason) {
                                 .size = task->child.size,
                                 .cut = task->child.cut,
                                 .tries = task->tries};
-    take_task(task); /* before the call, which may use its key again */
+    take_task(task); /* before the call, which may reuse its key */
     *(*reason ? &failed : &done) += 1;
     int heard = handler_call(task->done, &result);
     free(task);
@@ -72,8 +72,8 @@ go_on(void *task) {
     return 0;
 }
 
-/* Lets a task wait for its next try: a random part of a pause that grows. -1:
- * no memory. */
+/* Delays the next try of a task by a random part of a growing pause. -1 =
+ * memory is short. */
 static int
 pause_for(struct task *task) {
     uint32_t part = 0;
@@ -128,7 +128,7 @@ begin_waiting(void) {
         snprintf(key, sizeof key, "task %s", task->key);
         if (child_start(&task->child, key, work_in_child, task,
                         task->options.limit, task_over) < 0) {
-            pause_for(task); /* no process can be had now */
+            pause_for(task); /* no process can be created now */
         } else {
             task->tries++;
             running++;
