@@ -37,12 +37,13 @@ char **data_templates(void);
 /* data_about returns the line that describes a template or a part. */
 char *data_about(bool part, const char *name);
 
-/* data_words reads the line "LABEL: WORD…" of templates/NAME.txt or, with " * "
- * before it, of parts/NAME.h, each word with a space before it; "" if there is
- * none (or data_lost). A template's "parts" are those that it needs, "libs" the
- * libraries of its handler, "packages" their names in Debian. A part's "needs"
- * are other parts; with "use" only other parts use it; one with a "program" is
- * not linked into the server, but becomes a program of that name. */
+/* data_words reads the line "LABEL: WORD..." of templates/NAME.txt or, with " *
+ * " before it, of parts/NAME.h, each word with a space before it; "" if there
+ * is none (or data_lost). A template's "parts" are those that it needs, "libs"
+ * the libraries of its handler, "packages" their names in Debian. A part's
+ * "needs" are other parts; with "use" only other parts use it; one with a
+ * "program" is not linked into the server, but becomes a program of that name.
+ */
 enum { WORDS_SIZE = 256 };
 void data_words(bool part, const char *name, const char *label,
                 char words[WORDS_SIZE]);

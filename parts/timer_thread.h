@@ -1,5 +1,4 @@
-/* timer_thread: timers on their own thread, which tick even while `run`
- * blocks */
+/* timer_thread: timers on their own thread; they tick while `run` blocks */
 #ifndef TIMER_THREAD_H
 #define TIMER_THREAD_H
 
