@@ -65,7 +65,7 @@ data_find(void) {
     if (given)
         return is_data(given)
                    ? 0
-                   : fail("TINY_DATADIR: %s has no Tiny in it", given);
+                   : fail("TINY_DATADIR: %s does not have Tiny's files", given);
     if (is_data(folder) || is_data(source_of(program)) || is_data(DATA_DIR))
         return 0;
     return fail("Tiny's own files are neither in %s nor in %s; set "

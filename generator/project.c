@@ -28,7 +28,7 @@ write_piece(const char *path, const char *text, size_t size) {
         if (strncmp(path, folders[i], strlen(folders[i])) != 0)
             continue;
         if (tiny_count == sizeof tiny_files / sizeof *tiny_files)
-            return fail("%s: a file too many", path);
+            return fail("%s: too many files", path);
         tiny_files[tiny_count] = strdup(path);
         if (!tiny_files[tiny_count++])
             return fail("no memory");
@@ -130,7 +130,9 @@ add_pieces(struct template *all, size_t i) {
 /* The unit's type, if the part `notify` feeds systemd's watchdog. */
 static const char notify[] =
     "notify\n"
-    "# Above svr.timer.run_status_check_time_span: who hangs can say where.\n"
+    "# Longer than svr.timer.run_status_check_time_span, whose watchdog "
+    "reports\n"
+    "# where the server hung.\n"
     "WatchdogSec=90";
 
 /* Fills the templates. */

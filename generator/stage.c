@@ -142,7 +142,7 @@ check_folder(struct statx *is) {
         closedir(folder);
     return folder && entries <= 2
                ? 0
-               : fail("%s: exists, and is no empty folder", target);
+               : fail("%s: exists, and is not an empty folder", target);
 }
 
 /* Whether nothing can be renamed onto a folder: the current one, a mount

@@ -137,8 +137,8 @@ check_filled(const char *path, const char *text) {
         while (*word && strncmp(*word, c, strlen(*word)) != 0)
             word++;
         if (!*word && isupper((unsigned char)c[2]))
-            return fail("template %s: nothing fills %.*s", path, (int)length,
-                        c);
+            return fail("template %s: the place-holder %.*s is not filled",
+                        path, (int)length, c);
         c += length;
     }
     return 0;

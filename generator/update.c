@@ -84,7 +84,7 @@ complete(bool quiet) {
     int result = steps ? do_journal(steps) : -1;
     free(steps);
     if (result == 0 && !quiet)
-        puts("  completed an update that was ended by force");
+        puts("  completed an interrupted update");
     return result;
 }
 
@@ -105,10 +105,10 @@ update_read(struct project *project, char with[UPDATE_WITH]) {
         return fail("%s: not a project that tiny-new made: %s: %s", its, path,
                     strerror(errno));
     if (flock(tiny, LOCK_EX | LOCK_NB) < 0)
-        return fail("%s: another update of it runs", its);
+        return fail("%s: another update of it is running", its);
     if (project->dry_run && faccessat(folder, JOURNAL, F_OK, 0) == 0)
-        return fail("%s: an update was ended by force; run it without "
-                    "--dry-run, to complete it",
+        return fail("%s: an update was interrupted; run it without "
+                    "--dry-run to complete it",
                     its);
     char *text = complete(project->quiet) < 0 ? NULL : data_read(path, &size);
     if (!text)
@@ -195,7 +195,7 @@ put_beside(struct plan *plan, const char *path) {
     snprintf(beside, sizeof beside, "%s.new", path);
     plan->kept++;
     if (!plan->quiet)
-        printf("  edited   %s: stays, the new one is %s\n", path, beside);
+        printf("  edited   %s: kept; the new one is %s\n", path, beside);
     fprintf(plan->journal, "put %s\n", beside);
     return renameat(stage_fd(), path, stage_fd(), beside) < 0
                ? fail("%s: %s; nothing changed", beside, strerror(errno))
@@ -266,7 +266,7 @@ plan_end(struct plan *plan, const char *path) {
     if (errno != ENOENT)
         return cannot_look(aside);
     if (!plan->quiet)
-        printf("  edited   %s: Tiny has it no more, yours is %s\n", path,
+        printf("  edited   %s: no longer part of Tiny; yours is %s\n", path,
                aside);
     fprintf(plan->journal, "aside %s\n", path);
     return 0;
@@ -300,7 +300,8 @@ check_folders(void) {
         if (fstatat(folder, names[i], &file, AT_SYMLINK_NOFOLLOW) < 0)
             continue; /* it will be made */
         if (!S_ISDIR(file.st_mode))
-            return fail("%s/%s: is no folder; nothing changed", its, names[i]);
+            return fail("%s/%s: is not a folder; nothing changed", its,
+                        names[i]);
         if (faccessat(folder, names[i], W_OK | X_OK, AT_EACCESS) < 0)
             return fail("%s/%s: %s; nothing changed", its, names[i],
                         strerror(errno));
@@ -360,7 +361,8 @@ update_apply(const struct project *project) {
     free(plan.edited);
     free(plan.different);
     return result == 0 && plan.kept > 0
-               ? fail("%s: what you edited stays; compare it with the FILE.new "
+               ? fail("%s: files that you edited were kept; compare each with "
+                      "the FILE.new "
                       "beside it",
                       its)
                : result;

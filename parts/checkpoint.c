@@ -116,7 +116,7 @@ load_state(const struct head *head, const char *bytes, size_t size) {
     const struct svr_handler *code = handler_hooks();
     bool by_callback = handler_index("load") >= 0;
     if (strcmp(head->server, SVR_PROJECT) != 0)
-        return svr_fail("it is of the server %.47s", head->server);
+        return svr_fail("it belongs to the server %.47s", head->server);
     if (head->version > code->state_version)
         return svr_fail("its version %d is newer than the code's %d",
                         head->version, code->state_version);
@@ -164,7 +164,7 @@ load_parts(const struct head *head, const char *bytes, size_t size) {
         bytes += sizeof part;
         size -= sizeof part;
         if (part.size > size || part.name[sizeof part.name - 1])
-            return svr_fail("it is no checkpoint");
+            return svr_fail("it is not a checkpoint");
         result = load_part(head, part.name, bytes, part.size);
         bytes += part.size;
         size -= part.size;
@@ -182,12 +182,12 @@ load_checkpoint(const char *bytes, size_t size) {
     if (!(head->flags & WITH_PARTS))
         return load_state(head, bytes, size);
     if (size < sizeof length)
-        return svr_fail("it is no checkpoint");
+        return svr_fail("it is not a checkpoint");
     memcpy(&length, bytes, sizeof length);
     bytes += sizeof length;
     size -= sizeof length;
     if (length > size)
-        return svr_fail("it is no checkpoint");
+        return svr_fail("it is not a checkpoint");
     int result = load_state(head, bytes, length);
     return result < 0 ? result
                       : load_parts(head, bytes + length, size - length);
@@ -201,7 +201,7 @@ restore(void) {
     int result = store_take(path, &bytes, &size);
     bool later = result < 0 && errno != 0; /* it may be whole */
     if (result > 0 && size < sizeof(struct head))
-        result = svr_fail("it is no checkpoint");
+        result = svr_fail("it is not a checkpoint");
     else if (result > 0)
         result = load_checkpoint(bytes, size);
     free(bytes);

@@ -470,7 +470,7 @@ svr_http_tls(const char *certificate, const char *key) {
     char *texts[2] = {NULL, NULL};
     const struct engine *present = engine_wanted ? engine_wanted : engine;
     if (*certificate && !*key)
-        return svr_fail("svr_http_tls: the certificate %s needs its key",
+        return svr_fail("svr_http_tls: the certificate %s needs a key",
                         certificate);
     if (*certificate) {
         texts[0] = read_pem(certificate);
@@ -498,7 +498,7 @@ svr_http_tls(const char *certificate, const char *key) {
 int
 svr_http_body(int64_t most) {
     if (most < 0 || most > BODY_MOST)
-        return svr_fail("svr_http_body: a body has 0 to 1 GiB");
+        return svr_fail("svr_http_body: needs 0 to 1 GiB");
     body_wanted = most;
     return SVR_OK;
 }

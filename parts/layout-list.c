@@ -286,8 +286,8 @@ member_differs(const struct type *type, const struct member *old,
                         bits ? "bit " : "", (intmax_t)old->at / unit,
                         bits ? "bit " : "", (intmax_t) new->at / unit);
     else if (old->bits != new->bits)
-        describe_change(why, type, new->place, "member %s is another bit field",
-                        old->name);
+        describe_change(why, type, new->place,
+                        "member %s is a different bit field", old->name);
     else
         return false;
     return true;

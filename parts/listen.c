@@ -105,14 +105,14 @@ svr_listen(const char *address) {
     if (local ? unix_address(address, &place) < 0
               : read_address(address, &place) < 0)
         return svr_fail(
-            "%.200s: no address; needs HOST:PORT, [HOST]:PORT, :PORT in "
+            "%.200s: not an address; use HOST:PORT, [HOST]:PORT, :PORT in "
             "numbers, or a path of at most 107 bytes with a slash",
             address);
     int fd = inherited_take(is_at, &place);
     if (fd >= 0)
         return fd;
     if (local && clear_socket(&place) < 0)
-        return svr_fail("listen on %.200s: a file that is no socket is there; "
+        return svr_fail("listen on %.200s: this file is not a socket; "
                         "remove it or choose another path",
                         address);
     fd = socket(place.address.ss_family,

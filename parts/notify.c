@@ -54,7 +54,7 @@ plan_feeding(const struct conf *conf) {
         (struct timer){.key = "svr.notify", .own = feed, .every = usec * 500});
     if ((double)usec / 1e6 <= bound)
         svr_warn("WatchdogSec= is not above svr.timer.run_status_check_time_"
-                 "span: systemd ends a server that hangs before it reports");
+                 "span: systemd would end a hung server before its report");
 }
 
 static int

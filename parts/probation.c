@@ -11,8 +11,8 @@
 
 static struct kept_files good; /* taken by a start instead of the built code */
 static const char verdict[] =
-    "what make left was rolled back or ended badly soon after its reload, and "
-    "did not change since; the last good code runs, with its configuration";
+    "the built code was rolled back or ended badly soon after its reload, and "
+    "has not changed since; the last good code runs, with its configuration";
 
 /* Reports whether the built code is the one that ended badly; or, if that code
  * was good before, whether its configuration is. */

@@ -110,7 +110,7 @@ ask_loop(void) {
     bool answered = sem_timedwait(&taken, &end) == 0;
     trace_text(frames, answered ? depth : 0, 2, text, sizeof text);
     svr_err("report: backtrace: %s",
-            answered ? text : "none, the call cannot be interrupted");
+            answered ? text : "none: the call cannot be interrupted");
 }
 
 /* Logs a crash, then lets the process die of its signal. An alarm ends it if

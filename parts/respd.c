@@ -91,7 +91,7 @@ frame_request(void *arg) {
         return length;
     svr_resp_error(message->stream, "ERR Protocol error: no list of at most "
                                     "1024 words of at most 1 MiB");
-    return svr_fail("this is not Redis's protocol");
+    return svr_fail("this is not the Redis protocol");
 }
 
 /* ---- Commands --------------------------------------------------------- */

@@ -118,7 +118,7 @@ prepare_restart(void *unused) {
     if (result < 0 || atomic_exchange(&wanted, false))
         refuse_restart(result < 0
                            ? failure_reason()
-                           : "the loop is busy, it did not come to its close "
+                           : "the loop is busy: it did not begin the close "
                              "within svr.close.force_close_delay");
     return unused;
 }
@@ -129,10 +129,10 @@ restart_request(const char *line, int asker) {
     if (strcmp(line, "restart") != 0)
         return PART_UNKNOWN;
     if (!atomic_compare_exchange_strong(&client, &nobody, asker)) {
-        dprintf(asker, "1" SVR_PROJECT ": a restart is on its way already\n");
+        dprintf(asker, "1" SVR_PROJECT ": a restart is already under way\n");
         close(asker);
     } else if (signals_thread(NULL, prepare_restart, NULL) != 0) {
-        refuse_restart("no thread can be had");
+        refuse_restart("no thread can be created");
     }
     return PART_TAKEN;
 }

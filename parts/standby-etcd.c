@@ -58,8 +58,8 @@ svr_fencing_token(void) {
 /* Called by the loop when the lease may expire soon. */
 static int
 lose_lease(void *unused) {
-    svr_warn("standby-etcd: the lease was not renewed, token %jd is over; "
-             "begins again, as a slave",
+    svr_warn("standby-etcd: the lease was not renewed, token %jd has "
+             "expired; this server starts again, as a slave",
              (intmax_t)token);
     if (handler_index("on_slave") >= 0)
         handler_call("on_slave", NULL);
@@ -176,7 +176,7 @@ start_standby_etcd(const struct conf *conf) {
     if (etcd_open(&asked) < 0 ||
         timer_create(CLOCK_BOOTTIME, &event, &last_resort) < 0 ||
         signals_thread(NULL, keep_lease, NULL) != 0)
-        return svr_fail("standby-etcd: no timer or thread can be had");
+        return svr_fail("standby-etcd: no timer or thread can be created");
     return 1;
 }
 
@@ -207,7 +207,7 @@ check_standby_etcd(const struct conf *conf) {
     if (!*conf_text(conf, "standby_etcd.certificate") !=
         !*conf_text(conf, "standby_etcd.private_key"))
         return conf_blame(conf, "standby_etcd.certificate",
-                          "needs standby_etcd.private_key, and it this");
+                          "needs standby_etcd.private_key, and vice versa");
     return 0;
 }
 
@@ -217,7 +217,7 @@ standby_etcd_figures(struct figures *figures) {
     if (!on)
         return;
     figure_word(figures, "role", number ? "master" : "slave",
-                "Master: this one works; slave: it waits.");
+                "master = this server is active; slave = it waits.");
     figure_number(figures, "token", FIGURE_GAUGE, (double)number,
                   "The fencing token; 0 = a slave.");
 }

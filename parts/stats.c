@@ -48,7 +48,7 @@ find_mistake(const struct svr_stat *stat) {
         (*stat->name >= '0' && *stat->name <= '9'))
         return "a name has letters, digits and underscores, at most 99";
     if (strncmp(stat->name, "svr_", 4) == 0)
-        return "names that begin with svr_ are the server's";
+        return "names that begin with svr_ are reserved";
     if (counts != ends_in(stat->name, "_total"))
         return counts ? "a counter's name ends in _total"
                       : "only a counter's name ends in _total";
@@ -151,7 +151,7 @@ report_restarts(void) {
             if (one->live && !one->next && other->next && !other->live &&
                 strcmp(one->name, other->name) == 0)
                 svr_info("stats: %s is another kind of figure now, or has "
-                         "other buckets: it counts apart from the former one",
+                         "other buckets: it begins again at 0",
                          one->name);
 }
 

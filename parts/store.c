@@ -164,13 +164,13 @@ store_take(const char *path, void **bytes, size_t *size) {
     if (!*bytes && errno != 0 && errno != ENOENT)
         return cannot_read(before);
     if (!*bytes && (damaged || errno == 0)) {
-        svr_fail("%.200s is damaged, and there is no good one before it", path);
+        svr_fail("%.200s is damaged, and there is no good older one", path);
         errno = 0;
         return -1;
     }
     if (!*bytes)
         return 0;
-    svr_err("%.200s %s; took the one before it", path,
+    svr_err("%.200s %s; the previous one is used", path,
             damaged ? "is damaged (now .damaged)" : "is missing");
     if (damaged)
         set_aside(path);

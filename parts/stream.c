@@ -363,7 +363,7 @@ frame_message(struct connection *c) {
     if (length < 0)
         end_stream(c, CLOSING, failure_reason());
     else if ((size_t)length > most || (length == 0 && size >= most))
-        end_stream(c, CLOSING, "a message is longer than is allowed");
+        end_stream(c, CLOSING, "a message is longer than allowed");
     else if (length > 0 && (size_t)length <= size)
         return (size_t)length;
     else if (c->eof)
@@ -845,8 +845,8 @@ check_terms(const struct stream_terms *terms, const char *what) {
     for (int i = 0; i < STREAM_CALLS; i++) {
         const char *name = terms->calls[i].name;
         if (name && handler_index(name) < 0)
-            return svr_fail("the stream %s is watched by %.64s, which the new "
-                            "code does not have",
+            return svr_fail("the stream %s needs the callback %.64s, which the "
+                            "new code does not have",
                             what, name);
     }
     return 0;
@@ -939,9 +939,9 @@ stream_figures(struct figures *figures) {
     figure_number(figures, "clients", FIGURE_GAUGE, (double)clients,
                   "Clients.");
     figure_number(figures, "accepted", FIGURE_COUNTER, (double)totals.accepted,
-                  "Clients that came, since the start.");
+                  "Clients accepted since the start.");
     figure_number(figures, "refused", FIGURE_COUNTER, (double)totals.refused,
-                  "Clients that came beyond most and were sent away.");
+                  "Clients refused since there were too many.");
     figure_number(figures, "messages", FIGURE_COUNTER, (double)totals.messages,
                   "Messages handled.");
     figure_number(figures, "received", FIGURE_COUNTER, (double)totals.received,

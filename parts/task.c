@@ -146,7 +146,7 @@ svr_task(const char *key, svr_call *call, void *arg, struct svr_task options) {
     else if (!*key || strlen(key) >= sizeof task->key)
         reason = "a key has 1 to 38 bytes";
     else if (find_task(key))
-        reason = "the key is a task's";
+        reason = "another task has the key";
     else if (!(task = calloc(1, sizeof *task)))
         reason = "no memory";
     if (reason) {
@@ -220,9 +220,9 @@ task_figures(struct figures *figures) {
     figure_number(figures, "waiting", FIGURE_GAUGE, all - running,
                   "Tasks that wait to run, or for their next try.");
     figure_number(figures, "done", FIGURE_COUNTER, (double)done,
-                  "Tasks that ended well.");
+                  "Tasks that succeeded.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failed,
-                  "Tasks of which the last try failed.");
+                  "Tasks whose last try failed.");
     figure_number(figures, "retried", FIGURE_COUNTER, (double)retried,
                   "Tries after the first.");
 }

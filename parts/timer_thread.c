@@ -77,7 +77,7 @@ svr_add_thread_timer(const char *key, svr_call *call, void *arg, double every) {
         memcpy(task->key, key, strlen(key));
         pthread_cond_signal(&changed);
     } else {
-        svr_warn("timer %.47s refused (parts/timer_thread.h says why)", key);
+        svr_warn("timer %.47s refused (rules: parts/timer_thread.h)", key);
     }
     pthread_mutex_unlock(&lock);
     return good ? 0 : -1;

@@ -90,7 +90,7 @@ use_certificate(const struct conf *conf, SSL_CTX *context) {
         return blame_file(conf, "tls.certificate");
     file = path_of(conf, "tls.key", path);
     if (!file)
-        return conf_blame(conf, "tls.key", "tls.certificate needs its key");
+        return conf_blame(conf, "tls.key", "tls.certificate needs a key");
     if (SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context) != 1)
         return blame_file(conf, "tls.key");
@@ -236,7 +236,7 @@ outcome(struct session *session, int result, int usual) {
     unsigned long code = ERR_peek_error();
     const char *reason = ERR_reason_error_string(code);
     if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        reason = "closed by the peer without TLS's own end";
+        reason = "closed by the peer without ending TLS";
     else if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER ||
              ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST)
         reason = "the peer does not speak TLS";
@@ -331,7 +331,7 @@ tls_event(enum part_event event, const struct conf *conf, const char *text) {
 static void
 tls_figures(struct figures *figures) {
     figure_number(figures, "expires", FIGURE_GAUGE, (double)expiry(),
-                  "End of the certificate, in seconds since 1970; 0 = none.");
+                  "Expiry of the certificate, seconds since 1970; 0 = none.");
     figure_number(figures, "handshakes", FIGURE_COUNTER, (double)handshakes,
                   "Handshakes that succeeded.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failures,

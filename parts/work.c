@@ -288,7 +288,7 @@ work_figures(struct figures *figures) {
     figure_number(figures, "waiting", FIGURE_GAUGE, (double)waits,
                   "Calls that wait for a thread.");
     figure_number(figures, "done", FIGURE_COUNTER, (double)done_count,
-                  "Calls that ended well.");
+                  "Calls that succeeded.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failed_count,
                   "Calls that failed.");
 }

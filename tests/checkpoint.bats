@@ -145,7 +145,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
             fi
             start_again
             [ "$(begins_at)" -eq "$first" ] || { echo "$harm at $at"; return 1; }
-            has_line 'run/state is damaged (now .damaged); took the one before it'
+            has_line 'run/state is damaged (now .damaged); the previous one is used'
             kill -9 "$server"
             wait_until 10 test -s status.txt
         done
@@ -154,7 +154,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     : >run/state.1
     start_again
     [ "$(exit_status)" -eq 1 ]
-    has_line 'start failed: checkpoint run/state: .*damaged, and there is no good one before it; move it away'
+    has_line 'start failed: checkpoint run/state: .*damaged, and there is no good older one; move it away'
     [ -e run/state ]
     # the newest is missing: between two renames
     rm run/state
@@ -265,7 +265,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     cp run/state other/run/state
     run bounded other/svr.sh start
     [ "$status" -eq 1 ]
-    [[ $output == *"it is of the server demo"* ]]
+    [[ $output == *"it belongs to the server demo"* ]]
     cmp run/state other/run/state
 }
 

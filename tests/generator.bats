@@ -314,7 +314,7 @@ refuses() {
     [[ $output == *'there is no part "opera" (see --list)' ]]
     refuses 1 --without none x
     run new --list
-    [[ $output == *"Parts:"*"  rotate "*"Parts that come along when others need them:"*"  child "*"  kept "* ]]
+    [[ $output == *"Parts:"*"  rotate "*"Parts that are added when others need them:"*"  child "*"  kept "* ]]
     new -q a/below
     refuses 2 --update --without rotate a
 }

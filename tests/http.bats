@@ -375,7 +375,7 @@ for t in threads: t.join()
 assert not bad, bad
 END
     has_line 'rejected: on_reload: .*the certificate and its key do not match'
-    has_line 'rejected: on_reload: svr_http_tls: the certificate now.pem needs its key'
+    has_line 'rejected: on_reload: svr_http_tls: the certificate now.pem needs a key'
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
 }

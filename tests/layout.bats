@@ -126,8 +126,8 @@ a truth value made a number|s/^    _Bool on;/    char on;/|struct state: member 
 an array made longer|s/char name.32/char name[48/|struct client: member name was char[32], is char[48]
 an array of structs made longer|s/peers.4/peers[5/|member peers was struct address[4], is struct address[5]
 an array turned|s/table.2..3/table[3][2/|struct client: member table was int[2][3], is int[3][2]
-a bit field made wider|s/weight : 7/weight : 9/|struct client: member weight is another bit field
-a bit field moved|s/ready : 1,/ready : 2,/|struct client: member ready is another bit field
+a bit field made wider|s/weight : 7/weight : 9/|struct client: member weight is a different bit field
+a bit field moved|s/ready : 1,/ready : 2,/|struct client: member ready is a different bit field
 a bit field made a whole|s/unsigned ready : 1, weight : 7/unsigned ready, weight/|struct client: member ready
 an enumerator's value changed|s/BUSY = 200/BUSY = 100/|enum kind: BUSY was 200, is 100 (shapes.c:
 an enumerator inserted|s/BUSY = 200/NEW, &/; s/GONE = -1/GONE = 1/|enum kind:

@@ -95,7 +95,7 @@ END
         set_key my.listen "\"data/$file\""
         run bounded ./svr.sh run
         [ "$status" -eq 1 ]
-        [[ $output == *"listen on data/$file: a file that is no socket is there; remove it"* ]]
+        [[ $output == *"listen on data/$file: this file is not a socket; remove it"* ]]
     done
     [ "$(cat data/store)" = precious ]
     [ -p data/pipe ]
@@ -146,7 +146,7 @@ END
     set_key my.listen '"nonsense"'
     run bounded ./svr.sh run
     [ "$status" -eq 1 ]
-    [[ $output == *"nonsense: no address; needs HOST:PORT"* ]]
+    [[ $output == *"nonsense: not an address; use HOST:PORT"* ]]
 }
 
 @test "a socket that was handed over (LISTEN_FDS) is taken, when the pid is right" {

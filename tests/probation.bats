@@ -62,7 +62,7 @@ fell_back='the last good code runs'
     # not tried again: not by a reload, not by the next start
     SVR_BUILD=0 run bounded ./svr.sh reload
     [ "$status" -eq 1 ]
-    [[ $output == "rejected: "*"did not change since"*"generation 1 keeps running" ]]
+    [[ $output == "rejected: "*"has not changed since"*"generation 1 keeps running" ]]
     kill -9 "$second"
     wait_until 5 eval '[ "$(count_lines "$fell_back")" -eq 2 ]'
     wait_until 5 eval '[ "$(json state 2>/dev/null)" = running ]'

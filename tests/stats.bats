@@ -148,7 +148,7 @@ END
 SVR_COUNTER(x, "orders", "Help.");|orders: a counter's name ends in _total
 SVR_GAUGE(x, "orders_total", "Help.");|orders_total: only a counter's name ends in _total
 SVR_GAUGE(x, "level", "Help.");|level: is declared twice
-SVR_GAUGE(x, "svr_x", "Help.");|svr_x: names that begin with svr_ are the server's
+SVR_GAUGE(x, "svr_x", "Help.");|svr_x: names that begin with svr_ are reserved
 SVR_GAUGE(x, "1x", "Help.");|1x: a name has letters, digits and underscores, at most 99
 SVR_GAUGE(x, "a b", "Help.");|a b: a name has letters, digits and underscores, at most 99
 SVR_GAUGE(x, "", "Help.");|: a name has letters, digits and underscores, at most 99

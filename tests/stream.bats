@@ -183,7 +183,7 @@ d = connect()
 d.send("echo one\nbad\necho two\n")
 assert d.line() == "one\n" and d.line() == "that is bad\n" and d.line() == ""
 assert c.ask("echo still") == "still"
-until(lambda: log().count("a message is longer than is allowed") == 2 and "closed : a bad line" in log())
+until(lambda: log().count("a message is longer than allowed") == 2 and "closed : a bad line" in log())
 assert c.ask("count") == "4 3 1"
 END
     bounded ./svr.sh close

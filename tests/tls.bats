@@ -150,7 +150,7 @@ END
     set_key tls.key '""'
     run bounded ./svr.sh check
     [ "$status" -eq 1 ]
-    [[ $output == *"tls.key: tls.certificate needs its key"* ]]
+    [[ $output == *"tls.key: tls.certificate needs a key"* ]]
     set_key tls.certificate '"svr_conf"'
     run bounded ./svr.sh reload
     [ "$status" -eq 1 ]

@@ -68,9 +68,9 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     echo '/* my part */' >old/parts/mine.c
     run newer --update old
     [ "$status" -eq 1 ]
-    [[ $output == *"  edited   runtime/loop.c: stays, the new one is runtime/loop.c.new"* ]]
+    [[ $output == *"  edited   runtime/loop.c: kept; the new one is runtime/loop.c.new"* ]]
     [[ $output == *"  edited   runtime/clock.c: stays"* ]]
-    [[ $output == *"tiny-new: old: what you edited stays; compare it with the FILE.new beside it"* ]]
+    [[ $output == *"tiny-new: old: files that you edited were kept; compare each with the FILE.new beside it"* ]]
     tail -n 1 old/runtime/loop.c | grep -qx '/\* mine \*/'
     cmp old/runtime/loop.c.new newer/runtime/loop.c
     cmp old/runtime/clock.c.new newer/runtime/clock.c
@@ -188,7 +188,7 @@ b"
     cp newer/runtime/loop.c loop.c
     run newer --update old
     [ "$status" -eq 1 ]
-    [[ $output == *"edited   runtime/loop.c: stays, the new one is runtime/loop.c.new"* ]]
+    [[ $output == *"edited   runtime/loop.c: kept; the new one is runtime/loop.c.new"* ]]
     [ "$(readlink old/parts/shared.c)" = ../../shared.c ]
     [ "$(readlink old/runtime/loop.c)" = ../../loop.c ]
     [ "$(cat "old/service/note ")" = mine ]
@@ -209,14 +209,14 @@ b")" = mine ]
     rm old/runtime/trace.c.orig
     run newer --update old
     [ "$status" -eq 0 ]
-    [[ $output == *"  edited   runtime/trace.c: Tiny has it no more, yours is runtime/trace.c.orig"* ]]
+    [[ $output == *"  edited   runtime/trace.c: no longer part of Tiny; yours is runtime/trace.c.orig"* ]]
     [ ! -e old/runtime/trace.c ]
     tail -n 1 old/runtime/trace.c.orig | grep -qx '/\* mine \*/'
     rm -r old/parts
     ln -s .. old/parts
     run new --update old
     [ "$status" -eq 1 ]
-    [ "$output" = "tiny-new: old/parts: is no folder; nothing changed" ]
+    [ "$output" = "tiny-new: old/parts: is not a folder; nothing changed" ]
 }
 
 @test "killed at each renaming: completely old, or the next update completes it" {
@@ -233,7 +233,7 @@ b")" = mine ]
         if [ -e old/.tiny/journal ]; then
             run newer --update --dry-run old
             [ "$status" -eq 1 ]
-            [ "$output" = "tiny-new: old: an update was ended by force; run it without --dry-run, to complete it" ]
+            [ "$output" = "tiny-new: old: an update was interrupted; run it without --dry-run to complete it" ]
         else
             [ "$(head -n 1 old/runtime/loop.c)" != '/* a newer one */' ]
             (cd old && sha256sum --quiet -c .tiny/manifest)
@@ -241,7 +241,7 @@ b")" = mine ]
         had=$([ ! -e old/.tiny/journal ] || echo journal)
         run newer --update old
         [ "$status" -eq 0 ]
-        [ -z "$had" ] || [ "${lines[0]}" = "  completed an update that was ended by force" ]
+        [ -z "$had" ] || [ "${lines[0]}" = "  completed an interrupted update" ]
         [ -z "$had" ] || [ -e old/parts/task.c ]
         [ "$(head -n 1 old/runtime/loop.c)" = '/* a newer one */' ]
         (cd old && sha256sum --quiet -c .tiny/manifest)
@@ -314,7 +314,7 @@ b")" = mine ]
     run new --update old
     pkill -P "$holder" || true
     [ "$status" -eq 1 ]
-    [ "$output" = "tiny-new: old: another update of it runs" ]
+    [ "$output" = "tiny-new: old: another update of it is running" ]
 }
 
 # without FUNCTION: tiny-new without the memory that this function needs.
