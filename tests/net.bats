@@ -45,7 +45,7 @@ SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .get_summary = get_sum
 END
 }
 
-@test "a client talks on over a reload; what fails puts the watches back" {
+@test "a client continues across a reload; a failed reload restores the watches" {
     port=$(free_port)
     set_key my.listen "\"127.0.0.1:$port\""
     echo_hooks
@@ -149,7 +149,7 @@ END
     [[ $output == *"nonsense: not an address; use HOST:PORT"* ]]
 }
 
-@test "a socket that was handed over (LISTEN_FDS) is taken, when the pid is right" {
+@test "an inherited socket (LISTEN_FDS) is used if the pid is right" {
     port=$(free_port)
     set_key my.listen "\"127.0.0.1:$port\""
     echo_hooks

@@ -100,7 +100,7 @@ grown() {
     bounded ./svr.sh close
 }
 
-@test "another kind or other buckets begin at 0; a rejected reload changes nothing; what comes back has its value" {
+@test "a changed kind or other buckets begin at 0; a rejected reload changes nothing; a returning name has its value" {
     figures
     build
     run_server
@@ -131,7 +131,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a declaration that is wrong rejects the reload, and a start, with the reason" {
+@test "a wrong declaration rejects the reload, and a start, with the reason" {
     figures
     build
     run_server
@@ -248,7 +248,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "each metric of the dashboard, the alerts and the page is one that a server has" {
+@test "each metric in the dashboard, the alerts and the page exists in a server" {
     "$TINY_NEW" -q --with all,stats all
     cd all
     make -s >/dev/null 2>&1
@@ -276,7 +276,7 @@ END
     [ "$output" = "" ]
 }
 
-@test "the alert rules are valid, and come when they should and not otherwise" {
+@test "the alert rules are valid, and fire exactly when they should" {
     command -v promtool >/dev/null || skip "no promtool"
     cp "$TINY_SRC/docs/alerts.yml" "$TINY_SRC/docs/alerts-test.yml" .
     promtool check rules alerts.yml

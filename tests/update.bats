@@ -35,7 +35,7 @@ owners() {
         -prune -o -type f -exec cksum {} + | sort -k 3)
 }
 
-@test "Tiny's files are new, the owner's unchanged; the changes are listed; a second update changes nothing" {
+@test "Tiny's files are replaced, the owner's unchanged; changes are listed; a second update changes nothing" {
     echo '// mine' >>old/my_util.c
     echo 'my.key = 1' >>old/svr_conf
     before=$(owners)
@@ -62,7 +62,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     [ "$output" = "" ]
 }
 
-@test "what the owner edited stays, the new one beside it, exit 1; what he added stays" {
+@test "a file that the owner edited stays, with the new one beside it, exit 1; added files stay" {
     echo '/* mine */' >>old/runtime/loop.c
     echo '/* mine too */' >>old/runtime/clock.c
     echo '/* my part */' >old/parts/mine.c
@@ -86,7 +86,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     newer --update old
 }
 
-@test "--dry-run says the same and changes nothing" {
+@test "--dry-run prints the same and changes nothing" {
     echo '/* mine */' >>old/runtime/clock.c
     before=$(find old -type f -exec cksum {} + | sort -k 3)
     run newer --update --dry-run old
@@ -114,7 +114,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     [[ $output == *"parts: checkpoint child inherited json kept listen metrics"*" task" ]]
 }
 
-@test "a server that runs is not disturbed, and a restart brings what is new" {
+@test "a running server is not disturbed, and a restart puts the new version in force" {
     cd old
     make -s >/dev/null
     timeout 60 ./svr.sh start
@@ -132,7 +132,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     timeout 60 ./svr.sh close
 }
 
-@test "not a project, no such folder, a full or closed disk: one line, nothing changed" {
+@test "not a project, no such folder, a full disk: one line, nothing changed" {
     mkdir plain
     for folder in plain nowhere; do
         run new --update $folder
@@ -159,7 +159,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     [[ $output == *"No space left"*"status 1"*same ]]
 }
 
-@test "killed at any moment: the old files or the new ones, and an update after it makes it whole" {
+@test "killed at any moment: the files are the old or the new ones, and the next update completes it" {
     before=$(cksum <old/runtime/loop.c)
     after=$(cksum <newer/runtime/loop.c)
     for delay in 0.005 0.02 0.05 0.1 0.2 0.3 0.4 0.5 0.6 0.8; do
@@ -177,7 +177,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     [ "$output" = "" ]
 }
 
-@test "what the owner added or linked in Tiny's folders stays: links, odd names, empty folders" {
+@test "the owner's additions in Tiny's folders stay: links, odd names, empty folders" {
     ln -s ../../shared.c old/parts/shared.c
     echo mine >"old/service/note "
     echo mine >"old/parts/a
@@ -198,7 +198,7 @@ b")" = mine ]
     cmp loop.c newer/runtime/loop.c
 }
 
-@test "an edited file that Tiny has no more becomes FILE.orig; one in its way: nothing changes" {
+@test "an edited file that Tiny no longer has becomes FILE.orig; if that name is in use, nothing changes" {
     echo '/* mine */' >>old/runtime/trace.c
     echo old >old/runtime/trace.c.orig
     before=$(find old -type f -exec cksum {} + | sort -k 3)
@@ -219,7 +219,7 @@ b")" = mine ]
     [ "$output" = "tiny-new: old/parts: is not a folder; nothing changed" ]
 }
 
-@test "killed at each renaming: completely old, or the next update completes it" {
+@test "killed at each rename: all files are old, or the next update completes it" {
     command -v strace >/dev/null || skip "no strace"
     cp -a old base
     for ((i = 1; ; i++)); do
@@ -250,7 +250,7 @@ b")" = mine ]
     [ "$i" -gt 8 ] # as many as it has
 }
 
-@test "a step that fails: said, and the next update completes it" {
+@test "a failing step is reported, and the next update completes it" {
     command -v strace >/dev/null || skip "no strace"
     cp -a old base
     for ((i = 2; ; i++)); do
@@ -323,7 +323,7 @@ without() {
     export LD_PRELOAD=$PWD/without.so
 }
 
-@test "no memory to start sha256sum or m4: nothing changes, even where the current folder is the project" {
+@test "no memory to start sha256sum or m4: nothing changes, even if the current folder is the project" {
     ! ldd "$TINY_NEW" | grep -q libasan || skip "built with sanitizers"
     find old -type f -exec cksum {} + | sort >before
     for function in addfchdir_np adddup2 addopen; do
