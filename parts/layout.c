@@ -20,7 +20,7 @@
 
 static bool unknown, warned; /* about types that are not known */
 
-/* Writes why there is no verdict on the types. */
+/* Writes why there was no verdict on the types. */
 static void
 explain_silence(int end, int status, char why[FAILURE_SIZE]) {
     if (end < 0)

@@ -263,7 +263,7 @@ END
     [[ $output != *OPTARG* ]]
 }
 
-@test "a key that becomes a text is refused if the code uses a number" {
+@test "a key that becomes a text is refused where the code takes a number" {
     echo 'my.a = 1' >>svr_conf
     hooks <<'END'
 static int run(void) { return 1000; }

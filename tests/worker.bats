@@ -42,7 +42,7 @@ finished() {
     bounded ./svr.sh close
 }
 
-@test "lines without an end, lines of more than 4095 bytes, an input that was replaced" {
+@test "lines without an end, with more than 4095 bytes, an input that was replaced" {
     printf 'one two\nlast' >in
     set_key in '"in"'
     sed -i 's/^my.pause_ms = [0-9]*/my.pause_ms = 1/; s/^other.x = [0-9]*/other.x = 1/' svr_conf
