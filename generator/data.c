@@ -22,7 +22,7 @@ data_lost(void) {
     return lost;
 }
 
-/* Gives the reason why something was not read. */
+/* Reports why a file was not read. */
 static int
 lose_data(const char *path, int error) {
     lost = true;
@@ -38,7 +38,7 @@ is_data(const char *folder) {
     return realpath(folder, root) != NULL;
 }
 
-/* The source tree that a build tree is of: make left its path there. */
+/* The source tree of a build tree: make wrote its path there. */
 static const char *
 source_of(const char *build) {
     static char source[PATH_MAX];
@@ -65,7 +65,7 @@ data_find(void) {
     if (given)
         return is_data(given)
                    ? 0
-                   : fail("TINY_DATADIR: %s has no Tiny in it", given);
+                   : fail("TINY_DATADIR: %s does not have Tiny's files", given);
     if (is_data(folder) || is_data(source_of(program)) || is_data(DATA_DIR))
         return 0;
     return fail("Tiny's own files are neither in %s nor in %s; set "
@@ -143,7 +143,8 @@ data_read(const char *path, size_t *size) {
     return NULL;
 }
 
-/* Lists the names in a folder of Tiny's that end so, without the ending. */
+/* Lists the files with an ending in one of Tiny's folders, without that
+ * ending. */
 static char **
 names(const char *folder, const char *ending) {
     struct dirent **entries;

@@ -1,4 +1,4 @@
-/* fail: the one line that says why nothing was made. */
+/* fail: prints the one line that explains why nothing was made. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@ fail(const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fflush(stdout); /* what was said before */
+    fflush(stdout); /* earlier output comes first */
     fputs("tiny-new: ", stderr);
     for (const char *c = text; *c; c++)
         fputc(iscntrl((unsigned char)*c) ? '?' : *c, stderr);

@@ -16,7 +16,7 @@
 #include "template.h"
 
 static const struct project *project;
-static char *tiny_files[256]; /* the paths of the files that are Tiny's */
+static char *tiny_files[256]; /* the paths of Tiny's files in the project */
 static size_t tiny_count;
 
 /* Writes a file of the project. */
@@ -28,7 +28,7 @@ write_piece(const char *path, const char *text, size_t size) {
         if (strncmp(path, folders[i], strlen(folders[i])) != 0)
             continue;
         if (tiny_count == sizeof tiny_files / sizeof *tiny_files)
-            return fail("%s: a file too many", path);
+            return fail("%s: too many files", path);
         tiny_files[tiny_count] = strdup(path);
         if (!tiny_files[tiny_count++])
             return fail("no memory");
@@ -51,7 +51,7 @@ copy_file(const char *folder, const char *path) {
 
 /* ---- What a project is made of ---------------------------------------- */
 
-/* The files of the templates, by the path that each will have. */
+/* The template files, with the path that each will have in the project. */
 static struct { char *path, *source; } pieces[256];
 static size_t pieces_count;
 static const char *piece_folder;
@@ -86,8 +86,8 @@ add_piece(struct template *all, const char *path, const char *source) {
     return result;
 }
 
-/* Adds what each part has to say in a file: parts/NAME.ENDING, between a head
- * and a tail. */
+/* Adds each part's text for a file, parts/NAME.ENDING, between a head and a
+ * tail. */
 static int
 add_parts(struct template *all, const char *path, const char *ending,
           const char *head, const char *tail) {
@@ -97,7 +97,7 @@ add_parts(struct template *all, const char *path, const char *ending,
         snprintf(source, sizeof source, "%s",
                  data_path("parts/%s.%s", *part, ending));
         if (access(source, F_OK) < 0 && errno == ENOENT)
-            continue; /* it has none */
+            continue; /* the part has no such text */
         int length = snprintf(text, sizeof text, "%s%s\n\n", head, *part);
         result = template_add(all, path, text, (size_t)length);
         if (result == 0)
@@ -108,8 +108,8 @@ add_parts(struct template *all, const char *path, const char *ending,
     return result;
 }
 
-/* Adds all pieces of a path: the template's, the parts', and what all projects
- * have in common. */
+/* Adds all pieces of a path: those of the template, of the parts, and of every
+ * project. */
 static int
 add_pieces(struct template *all, size_t i) {
     const char *path = pieces[i].path;
@@ -127,10 +127,12 @@ add_pieces(struct template *all, size_t i) {
     return result;
 }
 
-/* The unit's type; a watchdog bites who does not feed it. */
+/* The unit's type, if the part `notify` feeds systemd's watchdog. */
 static const char notify[] =
     "notify\n"
-    "# Above svr.timer.run_status_check_time_span: who hangs can say where.\n"
+    "# Longer than svr.timer.run_status_check_time_span, whose watchdog "
+    "reports\n"
+    "# where the server hung.\n"
     "WatchdogSec=90";
 
 /* Fills the templates. */
@@ -190,7 +192,7 @@ copy_runtime(const char *path, void *unused) {
     return copy_file("runtime", path);
 }
 
-/* Copies what is Tiny's, byte for byte. */
+/* Copies Tiny's files, byte for byte. */
 static int
 copy_tiny(void) {
     char name[256];
@@ -231,7 +233,7 @@ by_path(const void *one, const void *other) {
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-/* Writes the command that makes the checksums of Tiny's files. */
+/* Writes the shell command that computes the checksums of Tiny's files. */
 static int
 write_command(char *text, size_t size) {
     size_t used = (size_t)snprintf(text, size, "sha256sum");
@@ -242,7 +244,7 @@ write_command(char *text, size_t size) {
     return used < size ? 0 : fail("%s: too many files", project->folder);
 }
 
-/* Notes for a later --update: version, arguments, checksums. */
+/* Records for a later --update the version, arguments and checksums. */
 static int
 note_origin(void) {
     char text[16384];
@@ -269,8 +271,8 @@ note_origin(void) {
     return result;
 }
 
-/* Makes a repository of the folder's own, whatever repository the caller is in;
- * who commits, he says. */
+/* Makes a new repository in the folder, even if the caller is inside another
+ * one. The author is the caller's setting. */
 static int
 commit(void) {
     for (char **word = environ; *word;) {
@@ -279,7 +281,7 @@ commit(void) {
         if (strncmp(name, "GIT_", 4) == 0 &&
             strncmp(name, "GIT_AUTHOR_", 11) != 0 &&
             strncmp(name, "GIT_COMMITTER_", 14) != 0 && unsetenv(name) == 0)
-            word = environ; /* it has changed */
+            word = environ; /* unsetenv may have moved it */
         else
             word++;
     }

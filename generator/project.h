@@ -8,16 +8,17 @@ enum { UPDATE_WITH = 2048 };
 
 struct project {
     const char *folder, *name, *template;
-    char **parts; /* those chosen, sorted; NULL ends */
+    char **parts; /* those chosen, sorted, with NULL at the end */
     bool git, dry_run, quiet;
-    bool update; /* the folder is there: Tiny's files in it are replaced */
-    int (*apply)(const struct project *project); /* what replaces them */
-    const char *arguments; /* in the form for .tiny/arguments */
-    int files;             /* how many were made */
+    bool update; /* replace Tiny's files in an existing folder */
+    int (*apply)(const struct project *project); /* replaces them */
+    const char *arguments; /* the text for .tiny/arguments */
+    int files;             /* number of files made */
 };
 
-/* project_make makes it. Returns 0, or -1, having said why; nothing is left
- * behind then. With dry_run the files' names go to stdout instead. */
+/* project_make makes a project. Returns 0, or -1 after printing the reason;
+ * nothing is left behind then. With dry_run it only prints the names of the
+ * files. */
 int project_make(struct project *project);
 
 #endif

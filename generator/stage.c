@@ -1,8 +1,8 @@
-/* stage: a temporary folder in which all files are made, before any is shown.
+/* stage: a temporary folder in which all files are made before any is visible.
  *
- * It lies beside the folder to come, and is renamed in the end. Nothing can be
- * renamed onto the current folder or a mount point: there it lies inside, and
- * its files are moved up one by one. */
+ * It is created beside the new folder, and renamed at the end. Nothing can be
+ * renamed onto the current folder or a mount point: there the stage is inside,
+ * and its files are moved up one by one. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -20,9 +20,9 @@
 #include "fail.h"
 #include "stage.h"
 
-static const char *target; /* the folder to come */
+static const char *target; /* the new folder */
 static enum stage_kind kind;
-static bool inside; /* the stage lies in it */
+static bool inside; /* the stage is inside it */
 static bool held;
 static char staging[PATH_MAX];
 static int stage = -1, files;
@@ -39,7 +39,7 @@ note_signals(void) {
     struct sigaction action = {.sa_handler = interrupt};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &action, NULL);
-    signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how children end */
+    signal(SIGCHLD, SIG_DFL); /* if it is ignored, wait(2) gets no status */
 }
 
 int
@@ -124,8 +124,8 @@ stage_output(FILE *out, size_t *size) {
 
 /* ---- Begin ------------------------------------------------------------ */
 
-/* Reports whether the folder may be filled: it is not there, or empty. Writes
- * what it is; its mode is 0 when it is not there. */
+/* Checks that the folder may be filled: it does not exist, or is empty. Writes
+ * its attributes; the mode is 0 if it does not exist. */
 static int
 check_folder(struct statx *is) {
     memset(is, 0, sizeof *is);
@@ -142,10 +142,11 @@ check_folder(struct statx *is) {
         closedir(folder);
     return folder && entries <= 2
                ? 0
-               : fail("%s: exists, and is no empty folder", target);
+               : fail("%s: exists, and is not an empty folder", target);
 }
 
-/* Whether nothing can be renamed onto it: the current folder, a mount point. */
+/* Whether nothing can be renamed onto a folder: the current one, a mount
+ * point. */
 static bool
 stays(const struct statx *is) {
     struct statx here;
@@ -158,7 +159,7 @@ stays(const struct statx *is) {
             here.stx_dev_minor == is->stx_dev_minor);
 }
 
-/* The folder that the target lies in. */
+/* The folder that contains the target. */
 static const char *
 above(char path[PATH_MAX]) {
     snprintf(path, PATH_MAX, "%s", target);
@@ -215,7 +216,7 @@ stage_open(const char *folder, const char *name, enum stage_kind what) {
         return fail("%.80s...: the path is too long", folder);
     }
     struct stat made;
-    if (kind == STAGE_UPDATE) /* what one that was killed left */
+    if (kind == STAGE_UPDATE) /* left by an update that was killed */
         stage_clear();
     if (kind == STAGE_UPDATE ? mkdir(staging, 0777) < 0 : !mkdtemp(staging)) {
         fail("%s: %s", where, strerror(errno));
@@ -235,11 +236,11 @@ stage_open(const char *folder, const char *name, enum stage_kind what) {
 
 /* ---- End -------------------------------------------------------------- */
 
-/* Moves an entry that must not be there yet. */
+/* Moves an entry; the target must not exist. */
 static int
 move_one(int from, int to, const char *name) {
     int result = renameat2(from, name, to, name, RENAME_NOREPLACE);
-    return result < 0 && errno == EINVAL /* not every file system can */
+    return result < 0 && errno == EINVAL /* not on every file system */
                ? renameat(from, name, to, name)
                : result;
 }

@@ -1,4 +1,4 @@
-/* template: fills place-holders, with GNU m4 in one process for all files. */
+/* template: fills place-holders, with one process of GNU m4 for all files. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
@@ -14,7 +14,8 @@
 #include "fail.h"
 #include "template.h"
 
-/* A byte that no template has, before each path and behind all. */
+/* A byte that no template contains; it precedes each path and follows the last
+ * file. */
 #define MARK '\001'
 
 enum { WORDS = 16 };
@@ -35,8 +36,8 @@ template_open(void) {
         free(all);
         return NULL;
     }
-    /* m4 would eat C's quotes and comments, and knows a few names even with
-     * its prefix for all others. */
+    /* m4 would take C's quotes and comments for its own, and keeps a few names
+     * even with the prefix. */
     fputs("m4_undefine(`__unix__')m4_undefine(`__gnu__')"
           "m4_undefine(`__linux__')m4_changequote(,)m4_changecom()m4_dnl\n",
           all->out);
@@ -87,7 +88,7 @@ start_m4(int in, const struct template_word *words, int ends[2]) {
     return -1;
 }
 
-/* Returns all that m4 makes of the text. */
+/* Returns the output of m4 for the text. */
 static char *
 run_m4(const char *text, size_t size, const struct template_word *words) {
     char bytes[1 << 14];
@@ -125,7 +126,7 @@ run_m4(const char *text, size_t size, const struct template_word *words) {
     return NULL;
 }
 
-/* Looks for a place-holder that nobody filled: a slip in a template. */
+/* Looks for a place-holder that was not filled: a mistake in a template. */
 static int
 check_filled(const char *path, const char *text) {
     static const char *const words_of_c[] = {"__VA_ARGS__", "__FILE__",
@@ -136,8 +137,8 @@ check_filled(const char *path, const char *text) {
         while (*word && strncmp(*word, c, strlen(*word)) != 0)
             word++;
         if (!*word && isupper((unsigned char)c[2]))
-            return fail("template %s: nothing fills %.*s", path, (int)length,
-                        c);
+            return fail("template %s: the place-holder %.*s is not filled",
+                        path, (int)length, c);
         c += length;
     }
     return 0;

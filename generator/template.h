@@ -1,4 +1,4 @@
-/* template: fills place-holders, with GNU m4 in one process for all files. */
+/* template: fills place-holders, with one process of GNU m4 for all files. */
 #ifndef TEMPLATE_H
 #define TEMPLATE_H
 
@@ -9,15 +9,15 @@ struct template_word {
     const char *name, *text;
 };
 
-/* template_open begins; template_add adds a file under a path, once for each
- * piece of it, pieces of one path behind each other. */
+/* template_open begins; template_add adds a file under a path. A file in
+ * several pieces is added piece by piece, in order. */
 struct template;
 struct template *template_open(void);
 int template_add(struct template *all, const char *path, const char *text,
                  size_t size);
 
-/* template_fill fills all words (a NULL name ends them) and calls `write` for
- * each path with its text. Returns 0, or -1, having said why. */
+/* template_fill fills all words (the last has the name NULL) and calls `write`
+ * for each path with its text. Returns 0, or -1 after printing the reason. */
 int template_fill(struct template *all, const struct template_word *words,
                   int (*write)(const char *path, const char *text,
                                size_t size));

@@ -1,4 +1,4 @@
-/* tiny-new: makes a server project. Options, names, and what it says. */
+/* tiny-new: makes a server project. Options, names and output. */
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <limits.h>
@@ -24,31 +24,31 @@ static const char practical[] =
 
 static void
 help(void) {
-    puts(
-        "Usage: tiny-new [OPTION]... DIR\n"
-        "Make a C server project in DIR, which is new or empty, named after "
-        "its last\npart (of the current folder, when it is \".\").\n\n"
-        "  -n, --name=NAME           another name for the server\n"
-        "  -t, --template=NAME       what it starts from (default: worker)\n"
-        "  -w, --with=PART[,PART]... more parts than the default set; all; or "
-        "none, and\n"
-        "                            those named\n"
-        "      --without=PART[,PART]...\n"
-        "                            the default set without these parts\n"
-        "      --update              bring Tiny's files of the project DIR to "
-        "this\n"
-        "                            version, and add the parts of --with\n"
-        "  -l, --list                list templates and parts\n"
-        "      --dry-run             list the files, or changes; make nothing\n"
-        "      --git                 make it a git repository with a first "
-        "commit\n"
-        "  -q, --quiet               say nothing when all is well\n"
-        "  -h, --help                show this help\n"
-        "  -V, --version             show the version\n\n"
-        "Exit status: 0 made, 1 refused or failed, or an update left files "
-        "that "
-        "you\nedited, 2 wrong usage.\n"
-        "Then: cd DIR, make && ./svr.sh start");
+    puts("Usage: tiny-new [OPTION]... DIR\n"
+         "Make a C server project in DIR, a new or empty folder. The server's "
+         "name is the\nlast component of DIR (of the current folder if DIR is "
+         "\".\").\n\n"
+         "  -n, --name=NAME           give the server another name\n"
+         "  -t, --template=NAME       the template to start from (default: "
+         "worker)\n"
+         "  -w, --with=PART[,PART]... add parts to the default set; \"all\" = "
+         "all parts;\n"
+         "                            \"none,PART...\" = only those parts\n"
+         "      --without=PART[,PART]...\n"
+         "                            leave parts out of the default set\n"
+         "      --update              bring Tiny's files in the project DIR to "
+         "this\n"
+         "                            version, and add the parts of --with\n"
+         "  -l, --list                list templates and parts\n"
+         "      --dry-run             only list the files, or the changes\n"
+         "      --git                 make DIR a git repository with a first "
+         "commit\n"
+         "  -q, --quiet               print nothing on success\n"
+         "  -h, --help                show this help\n"
+         "  -V, --version             show the version\n\n"
+         "Exit status: 0 = made; 1 = refused or failed, or an update kept "
+         "files that you\nedited; 2 = wrong usage.\n"
+         "Then: cd DIR, make && ./svr.sh start");
 }
 
 static void
@@ -72,7 +72,7 @@ list(void) {
             printf("  %-12s %s\n", *name, about);
     for (int inner = 0; inner < 2; inner++) {
         char use[WORDS_SIZE];
-        puts(inner ? "Parts that come along when others need them:" : "Parts:");
+        puts(inner ? "Parts that are added when others need them:" : "Parts:");
         for (char **name = parts; name && *name; name++) {
             data_words(true, *name, "use", use);
             if ((*use != '\0') == inner && (about = data_about(true, *name)))
@@ -95,14 +95,14 @@ check_name(const char *name) {
     size_t length = strlen(name);
     if (length == 0 || length > NAME_MAX_ || *name < 'a' || *name > 'z' ||
         name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] != '\0')
-        return fail("\"%.60s\" is no name: it takes a-z, 0-9, _ and -, a "
-                    "letter first, 40 at most (see --name)",
+        return fail("\"%.60s\" is not a valid name: use at most 40 of a-z, "
+                    "0-9, _ and -, beginning with a letter (see --name)",
                     name);
     if (derive_keyword(name) || strcmp(name, "handler") == 0)
         return fail(
-            "\"%s\" is taken, a word of C or the handler's name; a name "
-            "takes a-z, 0-9, _ and -, a letter first, 40 at most (see "
-            "--name)",
+            "\"%s\" is reserved: it is a keyword of C, or the handler's name; "
+            "use another name of at most 40 of a-z, 0-9, _ and -, beginning "
+            "with a letter (see --name)",
             name);
     return 0;
 }
@@ -120,7 +120,7 @@ names_it(const char *list, const char *word) {
     return false;
 }
 
-/* Refuses a list with a word that is no part, or none of two more. */
+/* Refuses a list with a word that is neither a part nor in `more`. */
 static int
 check_list(char **parts, const char *list, const char *more) {
     while (list && *list) {
@@ -135,9 +135,9 @@ check_list(char **parts, const char *list, const char *more) {
     return 0;
 }
 
-/* What was asked for. */
+/* What the command line asks for. */
 struct wish {
-    const char *had; /* by the project, before an update; NULL: it is new */
+    const char *had; /* the project's parts, for an update; or NULL */
     const char *with, *without;
 };
 
@@ -159,7 +159,7 @@ want(char list[LIST_SIZE], const char *words) {
 }
 
 /* Chooses the parts that are wanted, and those that the template or another
- * part needs; each once, in the order of their names. NULL: refused. */
+ * part needs; each once, sorted by name. NULL = refused. */
 static char **
 choose_parts(const struct wish *wish, const char *template) {
     char **all = data_parts(), **kept = all, wanted[LIST_SIZE] = ",";
@@ -186,7 +186,7 @@ choose_parts(const struct wish *wish, const char *template) {
     return all;
 }
 
-/* The last part of a path; cut at what no name is long enough for. */
+/* The last component of a path, cut to a length that no name may have. */
 static const char *
 last_part(const char *folder) {
     static char name[512], here[PATH_MAX];
@@ -202,7 +202,7 @@ last_part(const char *folder) {
     return name;
 }
 
-/* What led to this project, in one form for all ways to say it. */
+/* The arguments that describe this project, in one normal form. */
 static char *
 arguments(const struct project *project) {
     struct buffer text;
@@ -296,7 +296,7 @@ main(int argc, char *argv[]) {
     if (lists)
         return data_find() < 0 ? REFUSED : list();
     if (optind + 1 != argc) {
-        fail(optind == argc ? "which DIR?" : "one DIR at a time");
+        fail(optind == argc ? "DIR is missing" : "only one DIR is allowed");
         return wrong_usage();
     }
     project.folder = argv[optind];

@@ -1,8 +1,8 @@
-/* update: brings Tiny's files of a project to what Tiny has now.
+/* update: brings Tiny's files in a project to the installed version.
  *
- * All steps are written to .tiny/journal before the first one, one a line: an
- * update that is ended by force leaves the old files, or a journal with
- * which the next update completes it. Each step can be done twice. */
+ * All steps are written to .tiny/journal, one a line, before the first is done:
+ * an update that is killed leaves the old files, or a journal with which the
+ * next update completes it. Each step can be repeated. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +34,8 @@ incomplete(const char *path) {
                 path, strerror(errno));
 }
 
-/* Does a step: "put PATH" takes it from the stage, "aside PATH" renames what
- * was edited, "remove PATH" ends it. */
+/* Does a step: "put PATH" takes a file from the stage, "aside PATH" renames one
+ * that was edited, "remove PATH" removes one. */
 static int
 do_step(char *step) {
     char from[PATH_MAX], *path = strchr(step, ' ');
@@ -56,7 +56,7 @@ do_step(char *step) {
         if (slash)
             *slash = '\0';
         if (slash && strchr(path, '/'))
-            unlinkat(folder, path, AT_REMOVEDIR); /* unless it has more */
+            unlinkat(folder, path, AT_REMOVEDIR); /* unless it is not empty */
         return 0;
     }
     return incomplete(path);
@@ -68,11 +68,11 @@ do_journal(char *steps) {
     for (char *step; (step = strsep(&steps, "\n"));)
         if (do_step(step) < 0)
             return -1;
-    syncfs(folder); /* before the journal goes */
+    syncfs(folder); /* before the journal is removed */
     return unlinkat(folder, JOURNAL, 0) < 0 ? incomplete(JOURNAL) : 0;
 }
 
-/* Completes an update that was ended by force, if there was one. */
+/* Completes an update that was killed, if there is one. */
 static int
 complete(bool quiet) {
     char path[PATH_MAX];
@@ -84,7 +84,7 @@ complete(bool quiet) {
     int result = steps ? do_journal(steps) : -1;
     free(steps);
     if (result == 0 && !quiet)
-        puts("  completed an update that was ended by force");
+        puts("  completed an interrupted update");
     return result;
 }
 
@@ -105,10 +105,10 @@ update_read(struct project *project, char with[UPDATE_WITH]) {
         return fail("%s: not a project that tiny-new made: %s: %s", its, path,
                     strerror(errno));
     if (flock(tiny, LOCK_EX | LOCK_NB) < 0)
-        return fail("%s: another update of it runs", its);
+        return fail("%s: another update of it is running", its);
     if (project->dry_run && faccessat(folder, JOURNAL, F_OK, 0) == 0)
-        return fail("%s: an update was ended by force; run it without "
-                    "--dry-run, to complete it",
+        return fail("%s: an update was interrupted; run it without "
+                    "--dry-run to complete it",
                     its);
     char *text = complete(project->quiet) < 0 ? NULL : data_read(path, &size);
     if (!text)
@@ -131,9 +131,9 @@ count_lines(const char *text) {
     return lines;
 }
 
-/* Which files of the project are as a manifest has them, "PATH: OK" a line or
- * "PATH: FAILED...", with a newline before the first; NULL: sha256sum failed.
- */
+/* Compares the project's files with a manifest: one line for each, "PATH: OK"
+ * or "PATH: FAILED...", with a newline before the first. NULL = sha256sum
+ * failed. */
 static char *
 compare_files(int manifest_folder, const char *known) {
     FILE *out = tmpfile();
@@ -173,10 +173,10 @@ has(const char *lines, const char *before, const char *path,
     return strstr(lines, line) != NULL;
 }
 
-/* What is known of the project and of the stage. */
+/* The states of the project and of the stage. */
 struct plan {
     char *old, *new;          /* manifests */
-    char *edited, *different; /* files that are not as those have them */
+    char *edited, *different; /* files that differ from those manifests */
     FILE *journal;
     bool quiet;
     int kept; /* how many were edited */
@@ -188,21 +188,21 @@ say(const struct plan *plan, const char *what, const char *path) {
         printf("  %-8s %s\n", what, path);
 }
 
-/* Renames a file of the stage, which goes beside the one that was edited. */
+/* Renames a file of the stage, to put it beside the edited one. */
 static int
 put_beside(struct plan *plan, const char *path) {
     char beside[PATH_MAX];
     snprintf(beside, sizeof beside, "%s.new", path);
     plan->kept++;
     if (!plan->quiet)
-        printf("  edited   %s: stays, the new one is %s\n", path, beside);
+        printf("  edited   %s: kept; the new one is %s\n", path, beside);
     fprintf(plan->journal, "put %s\n", beside);
     return renameat(stage_fd(), path, stage_fd(), beside) < 0
                ? fail("%s: %s; nothing changed", beside, strerror(errno))
                : 0;
 }
 
-/* An error other than that there is no such file: it may be there. */
+/* Fails for an error other than ENOENT: the file may exist. */
 static int
 cannot_look(const char *path) {
     return fail("%s/%s: %s; nothing changed", its, path, strerror(errno));
@@ -217,7 +217,7 @@ check_read(const struct plan *plan, const char *path) {
     return fail("%s/%s: cannot be read; nothing changed", its, path);
 }
 
-/* Plans what becomes of a file that Tiny has. */
+/* Plans the steps for one of Tiny's files. */
 static int
 plan_file(struct plan *plan, const char *path) {
     struct stat file;
@@ -235,13 +235,13 @@ plan_file(struct plan *plan, const char *path) {
     } else if (has(plan->different, "\n", path, ": FAILED")) {
         say(plan, "changed", path);
     } else {
-        return 0; /* it is up to date */
+        return 0; /* up to date */
     }
     fprintf(plan->journal, "put %s\n", path);
     return 0;
 }
 
-/* Plans what becomes of a file that Tiny had, if it has it no more. */
+/* Plans the steps for a file that Tiny no longer has. */
 static int
 plan_end(struct plan *plan, const char *path) {
     struct stat file;
@@ -266,7 +266,7 @@ plan_end(struct plan *plan, const char *path) {
     if (errno != ENOENT)
         return cannot_look(aside);
     if (!plan->quiet)
-        printf("  edited   %s: Tiny has it no more, yours is %s\n", path,
+        printf("  edited   %s: no longer part of Tiny; yours is %s\n", path,
                aside);
     fprintf(plan->journal, "aside %s\n", path);
     return 0;
@@ -290,7 +290,7 @@ each(struct plan *plan, const char *manifest,
     return result;
 }
 
-/* Refuses where a step would fail: nothing has changed yet. */
+/* Refuses if a step would fail: nothing has changed yet. */
 static int
 check_folders(void) {
     static const char *const names[] = {".", "runtime", "parts", "service",
@@ -300,7 +300,8 @@ check_folders(void) {
         if (fstatat(folder, names[i], &file, AT_SYMLINK_NOFOLLOW) < 0)
             continue; /* it will be made */
         if (!S_ISDIR(file.st_mode))
-            return fail("%s/%s: is no folder; nothing changed", its, names[i]);
+            return fail("%s/%s: is not a folder; nothing changed", its,
+                        names[i]);
         if (faccessat(folder, names[i], W_OK | X_OK, AT_EACCESS) < 0)
             return fail("%s/%s: %s; nothing changed", its, names[i],
                         strerror(errno));
@@ -328,7 +329,7 @@ make_plan(struct plan *plan, const char *stage) {
 
 /* ---- Apply ------------------------------------------------------------ */
 
-/* Makes the plan last, then does it. */
+/* Writes the plan to disk, then carries it out. */
 static int
 carry_out(struct buffer *steps) {
     if (stage_write("journal", steps->text, steps->size) < 0)
@@ -360,7 +361,8 @@ update_apply(const struct project *project) {
     free(plan.edited);
     free(plan.different);
     return result == 0 && plan.kept > 0
-               ? fail("%s: what you edited stays; compare it with the FILE.new "
+               ? fail("%s: files that you edited were kept; compare each with "
+                      "the FILE.new "
                       "beside it",
                       its)
                : result;

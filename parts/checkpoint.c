@@ -1,4 +1,4 @@
-/* checkpoint: keeps the state in a file, for the next start. */
+/* checkpoint: saves the state in a file, for the next start. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -12,16 +12,16 @@
 #include "callback.h"
 #include "store.h"
 
-/* What stands before the state, or before what `save` wrote. `flags` are bits;
- * with WITH_PARTS the size of the state is the next number, and behind the
- * state is what the parts keep. */
+/* The header of a checkpoint, before the state or what `save` wrote. `flags`
+ * are bits; with WITH_PARTS the size of the state is the next number, and the
+ * data of the parts follow the state. */
 struct head {
     char server[48];
     int32_t version, flags;
 };
 enum { BY_CALLBACK = 1, WITH_PARTS = 2 };
 
-/* What stands before the bytes of a part. */
+/* The header of a part's bytes. */
 struct part_head {
     char name[48];
     uint64_t size;
@@ -32,7 +32,7 @@ static int saved_version;
 static uint64_t saved, failed;
 static bool ready;
 
-/* Writes what the parts keep. */
+/* Writes the data of the parts. */
 static void
 write_parts(FILE *out) {
     for (const struct part *const *part = parts; *part; part++) {
@@ -97,7 +97,7 @@ svr_checkpoint_save(void) {
     return good ? 0 : -1;
 }
 
-/* Lets the callback make the state of what `save` wrote. */
+/* Calls `load` to make the state from what `save` wrote. */
 static int
 load_by_callback(const char *bytes, size_t size) {
     FILE *in = fmemopen((void *)bytes, size, "r");
@@ -110,13 +110,13 @@ load_by_callback(const char *bytes, size_t size) {
     return result;
 }
 
-/* Makes the state of what was saved. */
+/* Makes the state from what was saved. */
 static int
 load_state(const struct head *head, const char *bytes, size_t size) {
     const struct svr_handler *code = handler_hooks();
     bool by_callback = handler_index("load") >= 0;
     if (strcmp(head->server, SVR_PROJECT) != 0)
-        return svr_fail("it is of the server %.47s", head->server);
+        return svr_fail("it belongs to the server %.47s", head->server);
     if (head->version > code->state_version)
         return svr_fail("its version %d is newer than the code's %d",
                         head->version, code->state_version);
@@ -136,7 +136,7 @@ load_state(const struct head *head, const char *bytes, size_t size) {
     return result < 0 ? failure_in("migrate", result) : 0;
 }
 
-/* Gives a part what it kept; what belongs to no part here is dropped. */
+/* Gives a part its data; those of a part that the server lacks are dropped. */
 static int
 load_part(const struct head *head, const char *name, const void *bytes,
           size_t size) {
@@ -154,7 +154,7 @@ load_part(const struct head *head, const char *name, const void *bytes,
     return 0;
 }
 
-/* Gives the parts what they kept. */
+/* Gives the parts their data. */
 static int
 load_parts(const struct head *head, const char *bytes, size_t size) {
     struct part_head part;
@@ -164,7 +164,7 @@ load_parts(const struct head *head, const char *bytes, size_t size) {
         bytes += sizeof part;
         size -= sizeof part;
         if (part.size > size || part.name[sizeof part.name - 1])
-            return svr_fail("it is no checkpoint");
+            return svr_fail("it is not a checkpoint");
         result = load_part(head, part.name, bytes, part.size);
         bytes += part.size;
         size -= part.size;
@@ -172,7 +172,7 @@ load_parts(const struct head *head, const char *bytes, size_t size) {
     return result;
 }
 
-/* Takes a checkpoint apart. */
+/* Parses a checkpoint. */
 static int
 load_checkpoint(const char *bytes, size_t size) {
     const struct head *head = (const void *)bytes;
@@ -182,18 +182,18 @@ load_checkpoint(const char *bytes, size_t size) {
     if (!(head->flags & WITH_PARTS))
         return load_state(head, bytes, size);
     if (size < sizeof length)
-        return svr_fail("it is no checkpoint");
+        return svr_fail("it is not a checkpoint");
     memcpy(&length, bytes, sizeof length);
     bytes += sizeof length;
     size -= sizeof length;
     if (length > size)
-        return svr_fail("it is no checkpoint");
+        return svr_fail("it is not a checkpoint");
     int result = load_state(head, bytes, length);
     return result < 0 ? result
                       : load_parts(head, bytes + length, size - length);
 }
 
-/* Finds the state of the last time, if there was one. */
+/* Restores the saved state, if there is one. */
 static int
 restore(void) {
     size_t size;
@@ -201,7 +201,7 @@ restore(void) {
     int result = store_take(path, &bytes, &size);
     bool later = result < 0 && errno != 0; /* it may be whole */
     if (result > 0 && size < sizeof(struct head))
-        result = svr_fail("it is no checkpoint");
+        result = svr_fail("it is not a checkpoint");
     else if (result > 0)
         result = load_checkpoint(bytes, size);
     free(bytes);
@@ -212,7 +212,7 @@ restore(void) {
                       : 0;
 }
 
-/* Saves on schedule; but while new code with another state is on trial, the
+/* Saves on schedule, except while new code with another state is on trial: the
  * last good code must find a version that it knows. */
 static int
 tick(void *unused) {
@@ -226,13 +226,13 @@ tick(void *unused) {
     return 0;
 }
 
-/* The last one; an error that passes does not lose the state. */
+/* Saves at the close; a passing error does not lose the state. */
 static int
 save_last(void) {
     return svr_checkpoint_save() == 0 ? 0 : svr_checkpoint_save();
 }
 
-/* Whether what a part keeps now agrees with the code in a file. */
+/* Whether a part's data agree with the code in a file. */
 static int
 judge_part(const struct part *part, const char *file) {
     struct buffer bytes;

@@ -1,4 +1,5 @@
-/* child: work in a process of its own, with a bound on its time and output. */
+/* child: runs a function in a child process, with a limit on time and
+ * output. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 
 enum { AT_ONCE = 16, BROKEN = 255 };
 
-/* Reads some output, a bounded amount at once, so that the loop stays free. */
+/* Reads some of the output, a bounded amount, to keep the loop responsive. */
 static int
 take_output(void *arg) {
     struct child *child = arg;
@@ -46,7 +47,8 @@ kill_child(const struct child *child) {
     kill(-child->pid, SIGKILL);
 }
 
-/* Kills what is left of it, and forgets the process. Returns its status. */
+/* Kills what is left of the child, and forgets the process. Returns its
+ * status. */
 static int
 reap_child(struct child *child) {
     int status = 0;
@@ -81,7 +83,7 @@ kill_late(void *arg) {
 _Noreturn static void
 live_as_child(svr_call *work, void *arg, int out) {
     svr_log_lowest = SVR_ERR + 1;
-    __fpurge(stdout); /* unwritten output of the server's is not the child's */
+    __fpurge(stdout); /* unwritten output of the server */
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
@@ -95,8 +97,9 @@ live_as_child(svr_call *work, void *arg, int out) {
     _exit(result < 0 ? BROKEN : result);
 }
 
-/* Kills what the work left in the group, from outside of it. Where there is no
- * outside (the server is process 1), the server does it; or it has ended. */
+/* Kills what the work left in the group, from outside the group. If that is
+ * impossible (the server is process 1), the server does it, unless it has
+ * ended. */
 static void
 kill_rest(pid_t server) {
     setpgid(0, getpgid(server));
@@ -104,8 +107,8 @@ kill_rest(pid_t server) {
         kill(-getpid(), SIGKILL);
 }
 
-/* The child: has the work done by a child of its own, and ends as that does.
- * Should the server end first, whatever ends it, it kills the whole group. */
+/* The child: runs the work in a child of its own, and ends with its status. If
+ * the server ends first, in whatever way, it kills the whole group. */
 _Noreturn static void
 keep_group(pid_t server, svr_call *work, void *arg, int out) {
     int number = SIGHUP, status = 0;
@@ -115,7 +118,7 @@ keep_group(pid_t server, svr_call *work, void *arg, int out) {
     sigaddset(&awaited, SIGCHLD);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGHUP);
-    prctl(PR_SET_DUMPABLE, 0); /* a core is the work's, not this one's */
+    prctl(PR_SET_DUMPABLE, 0); /* only the work dumps a core */
     sigprocmask(SIG_BLOCK, &awaited, NULL);
     pid_t pid = fork();
     if (pid == 0) {
@@ -137,7 +140,7 @@ keep_group(pid_t server, svr_call *work, void *arg, int out) {
     _exit(BROKEN);
 }
 
-/* Lets the loop take its output, its end and its limit. -1 sets errno. */
+/* Has the loop watch its output, its end and its time limit. -1 sets errno. */
 static int
 attend(struct child *child) {
     struct loop_watch output = {

@@ -14,10 +14,10 @@
 #include "part.h"
 #include "work.h"
 
-/* A name that is looked up; of the attempt, or of nobody after a cancel. */
+/* A lookup of a name. After a cancel it belongs to no attempt. */
 struct lookup {
     struct connect *attempt;
-    bool pending; /* work has it */
+    bool pending; /* a thread of `work` uses it */
     char host[256], port[32];
     struct addrinfo *found;
 };
@@ -41,7 +41,7 @@ connect_over(struct connect *attempt, const char *reason) {
     return attempt->over(attempt->arg);
 }
 
-/* The socket is connected, or has failed. */
+/* Called when the socket is connected, or has failed. */
 static int
 connect_event(void *arg) {
     struct connect *attempt = arg;
@@ -55,8 +55,8 @@ connect_event(void *arg) {
     return try_next(attempt);
 }
 
-/* Begins to connect a socket. Returns -1, with the reason in `text`, if it
- * cannot. */
+/* Starts to connect a socket. Returns -1 with the reason in `text` on
+ * failure. */
 static int
 connect_socket(struct connect *attempt, int family,
                const struct sockaddr *address, socklen_t size) {
@@ -88,7 +88,7 @@ try_next(struct connect *attempt) {
     return 0;
 }
 
-/* On a thread. */
+/* Runs on a thread. */
 static int
 resolve_name(void *arg) {
     struct lookup *lookup = arg;
@@ -178,7 +178,7 @@ connect_cancel(struct connect *attempt) {
         close(attempt->fd);
     }
     if (lookup && lookup->pending && svr_work_cancel(lookup) == 0)
-        lookup->attempt = NULL; /* a thread has it */
+        lookup->attempt = NULL; /* a thread uses it */
     else
         free_lookup(lookup);
     attempt->fd = 0;

@@ -1,4 +1,4 @@
-/* etcd: a lease in etcd, and a key that lives as long. */
+/* etcd: a lease in etcd, and a key that is bound to it. */
 #define _GNU_SOURCE
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -13,13 +13,13 @@ enum { ANSWER_SIZE = 4096, MS = 1000000, TOKEN_SIZE = 1024 };
 enum { OK = 200, UNAUTHORIZED = 401 };
 #define SECOND INT64_C(1000000000)
 
-static char members[1024], key[512], value[512]; /* those two in base64 */
+static char members[1024], key[512], value[512]; /* key and value in base64 */
 static int64_t ttl, patience;
 static struct etcd_conf its;
-static char token[TOKEN_SIZE]; /* etcd's, for the user; "": none */
+static char token[TOKEN_SIZE]; /* that etcd gave to the user; "" = none */
 static char reason[2 * CURL_ERROR_SIZE];
 static char lease[24];
-static int64_t valid; /* until then it is certainly valid */
+static int64_t valid; /* the lease is certainly valid until then */
 static bool answers;
 
 int64_t
@@ -51,7 +51,7 @@ take_answer(char *bytes, size_t one, size_t count, void *answer) {
     return one * count;
 }
 
-/* Asks a member. Returns the status of its answer, 0: there is none. */
+/* Asks a member. Returns the status of its answer, or 0 without one. */
 static long
 ask_member(CURL *curl, const char *member, const char *what,
            const char *question, int64_t millis, char answer[ANSWER_SIZE]) {
@@ -92,7 +92,7 @@ ask_member(CURL *curl, const char *member, const char *what,
     return status;
 }
 
-/* Gets a token for the user, if there is a user. */
+/* Gets a token for the user, if there is one. */
 static bool
 log_in(CURL *curl, const char *member, int64_t millis) {
     struct buffer question;
@@ -140,7 +140,7 @@ ask_etcd(const char *what, const char *question, int64_t until,
             status = ask_member(curl, member, what, question, millis, answer);
             if (status != UNAUTHORIZED)
                 break;
-            *token = '\0'; /* it is too old */
+            *token = '\0'; /* it has expired */
         }
         if (status == OK)
             break;
@@ -157,7 +157,7 @@ copy_digits(const char *answer, const char *name, char number[24]) {
     return found && sscanf(found + strlen(name), "\":\"%23[0-9]", number) == 1;
 }
 
-/* Gets a lease, or renews it; its time counts from the question. */
+/* Gets a lease, or renews it; its time counts from the request. */
 bool
 etcd_renew(int64_t until) {
     char question[64], answer[ANSWER_SIZE], granted[24];
@@ -172,7 +172,7 @@ etcd_renew(int64_t until) {
         return false;
     if (!copy_digits(answer, "TTL", granted) ||
         !copy_digits(answer, "ID", lease))
-        *lease = '\0'; /* it is over */
+        *lease = '\0'; /* it has expired */
     if (*lease)
         valid = asked + ttl;
     return *lease;

@@ -1,4 +1,4 @@
-/* httpd: HTTP/1.1 requests and answers, over reloads. */
+/* httpd: HTTP/1.1 requests and answers; connections survive reloads. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +26,8 @@ enum { TOO_LARGE = 413 }; /* the library's name for it has changed */
 enum { FILE_MOST = 1 << 20, BODY_MOST = 1 << 30 };
 enum { LAST_WORDS_MS = 1000, QUEUED_MS = 100, PAUSE_MS = 10 };
 
-/* The library with one certificate, or without. Living connections stay with
- * theirs when it is renewed. */
+/* The library with one certificate, or with none. When a certificate is
+ * renewed, open connections keep the engine of theirs. */
 struct engine {
     LIST_ENTRY(engine) entry;
     struct MHD_Daemon *library;
@@ -43,9 +43,9 @@ struct client {
     LIST_ENTRY(client) entry;
     struct engine *engine;
     int fd;
-    struct body *body; /* of its request; NULL: the head has not come */
-    bool answered;     /* its request is whole */
-    int64_t since;     /* when it could begin to ask, monotonic */
+    struct body *body; /* of its request; NULL = the head has not arrived */
+    bool answered;     /* its request is complete */
+    int64_t since;     /* since when it may send a request, monotonic */
 };
 static LIST_HEAD(, client) clients;
 static int64_t count;
@@ -57,7 +57,7 @@ static struct listen place = {.who = "svr_http", .welcome = welcome_http};
 
 static int serve_engines(void *unused);
 
-/* Runs an engine for what is due. */
+/* Has an engine do what is due. */
 static int
 serve_http(void *arg) {
     struct engine *one = arg;
@@ -93,7 +93,7 @@ note_client(void *its_engine, struct MHD_Connection *connection, void **own,
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         client = *own = calloc(1, sizeof *client);
         if (!client)
-            return; /* its first request ends it */
+            return; /* closed at its first request */
         client->fd = MHD_get_connection_info(connection,
                                              MHD_CONNECTION_INFO_CONNECTION_FD)
                          ->connect_fd;
@@ -142,8 +142,7 @@ stop_engine(struct engine *one) {
     free(one);
 }
 
-/* Ends those that take too long to ask, and engines that nobody uses any more.
- */
+/* Closes connections whose request takes too long, and stops unused engines. */
 static int
 drop_slow(void *unused) {
     struct client *client;
@@ -179,7 +178,7 @@ count_header(void *counts, enum MHD_ValueKind kind, const char *name,
     return MHD_YES;
 }
 
-/* The end of the target as the library sees it. */
+/* The end of the request target, as the library sees it. */
 static void *
 target_end(void *unused, const char *target,
            struct MHD_Connection *connection) {
@@ -187,9 +186,9 @@ target_end(void *unused, const char *target,
     return (void *)(target + strlen(target));
 }
 
-/* Whether a head can be read in more than one way. The library takes such ones.
- * Up to its version 0.9 the target lies before the HTTP version in one buffer,
- * with one byte between them: else it was cut at a NUL byte. */
+/* Whether a head is ambiguous; the library accepts such heads. Up to its
+ * version 0.9, the target is just before the HTTP version in one buffer, with
+ * one byte between them; if it is not, a NUL byte cut it short. */
 static bool
 is_bad_request(struct MHD_Connection *connection, const char *version,
                const char *end) {
@@ -228,7 +227,7 @@ send_answer(struct MHD_Connection *connection, struct svr_request *request) {
     return result;
 }
 
-/* The body of a request, as far as it has come. */
+/* The body of a request, as far as it has arrived. */
 struct body {
     char *text;
     size_t size, room;
@@ -256,7 +255,7 @@ keep_piece(struct body *body, const char *piece, size_t size) {
     return true;
 }
 
-/* The JSON that is being written to the present answer. */
+/* The JSON being written for the current answer. */
 static struct buffer json;
 static FILE *json_out;
 
@@ -283,8 +282,8 @@ call_http(struct svr_request *request) {
     return result;
 }
 
-/* Called with the head, then with each piece of a body, then with none: the
- * time to answer, if the connection stays open. */
+/* Called with the head, then with each piece of a body, then with none; that is
+ * when to answer if the connection is to stay open. */
 static enum MHD_Result
 respond(void *unused, struct MHD_Connection *connection, const char *path,
         const char *method, const char *version, const char *piece,
@@ -390,7 +389,7 @@ forget_body(struct client *client) {
     client->body = NULL;
 }
 
-/* A request is over: the next may come. */
+/* A request is over; the next one may arrive. */
 static void
 completed(void *unused, struct MHD_Connection *connection, void **seen,
           enum MHD_RequestTerminationCode how) {
@@ -407,7 +406,7 @@ completed(void *unused, struct MHD_Connection *connection, void **seen,
 
 /* ---- Its life --------------------------------------------------------- */
 
-/* Starts the library; takes the texts, NULL = no TLS. */
+/* Starts the library, and takes ownership of the texts; NULL = no TLS. */
 static struct engine *
 start_engine(char *certificate, char *key) {
     struct engine *one = calloc(1, sizeof *one);
@@ -471,7 +470,7 @@ svr_http_tls(const char *certificate, const char *key) {
     char *texts[2] = {NULL, NULL};
     const struct engine *present = engine_wanted ? engine_wanted : engine;
     if (*certificate && !*key)
-        return svr_fail("svr_http_tls: the certificate %s needs its key",
+        return svr_fail("svr_http_tls: the certificate %s needs a key",
                         certificate);
     if (*certificate) {
         texts[0] = read_pem(certificate);
@@ -499,7 +498,7 @@ svr_http_tls(const char *certificate, const char *key) {
 int
 svr_http_body(int64_t most) {
     if (most < 0 || most > BODY_MOST)
-        return svr_fail("svr_http_body: a body has 0 to 1 GiB");
+        return svr_fail("svr_http_body: needs 0 to 1 GiB");
     body_wanted = most;
     return SVR_OK;
 }
@@ -528,7 +527,7 @@ answers(void) {
     return false;
 }
 
-/* Accepts no more clients, and sends the answers that are due. */
+/* Accepts no more clients, and sends the pending answers. */
 static void
 finish_http(bool restarts) {
     ending = true;
@@ -543,7 +542,7 @@ finish_http(bool restarts) {
     engine = NULL;
 }
 
-/* Puts in force what hooks want, or forgets it. */
+/* Puts the settings of the hooks in force, or drops them. */
 static void
 settle_http(bool good) {
     if (engine_wanted && good)

@@ -11,7 +11,7 @@
 
 enum { FIRST = 3, MOST = 64 };
 
-/* Those that nobody took yet. */
+/* Sockets that are not taken yet. */
 static int inherited[MOST], count;
 
 bool
@@ -22,7 +22,8 @@ inherited_listens(int fd) {
     return listens;
 }
 
-/* Before any other descriptor is opened: after a restart there are gaps. */
+/* Runs before any other descriptor is opened: after a restart there are
+ * gaps. */
 __attribute__((constructor)) static void
 find_inherited(void) {
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
@@ -48,7 +49,7 @@ inherited_take(bool (*wanted)(int fd, const void *what), const void *what) {
     return fd;
 }
 
-/* After a restart, closes the sockets that nobody took. */
+/* After a restart, closes the sockets that were not taken. */
 static int
 inherited_event(enum part_event event, const struct conf *conf,
                 const char *text) {

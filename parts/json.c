@@ -6,7 +6,7 @@
 #include "part.h"
 #include "text.h"
 
-/* The members before the message, which is last, since it may be cut. */
+/* The members before the message, which comes last since it may be cut. */
 static const struct {
     const char *name;
     enum place place;

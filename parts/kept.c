@@ -41,7 +41,8 @@ remove_pair(unsigned pair) {
     unlinkat(part_folder, files.conf, 0);
 }
 
-/* Removes a file of a pair that has no slot: its server was killed. */
+/* Removes a file of a pair without a slot, left by a process that was killed.
+ */
 static void
 remove_stray(const char *name) {
     char path[FOLDER_NAME + 4];

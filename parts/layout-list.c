@@ -1,4 +1,4 @@
-/* layout-list: a list of types: as a text, and what differs between two. */
+/* layout-list: lists of types: read, written, compared. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
@@ -36,7 +36,7 @@ layout_grow(void *memory, size_t count, size_t size) {
     return memory;
 }
 
-/* Copies a text; what would not be one word of a list is replaced. */
+/* Copies a text, and replaces characters that would end a word of a list. */
 char *
 layout_word(const char *text) {
     char *copy = strdup(text ? text : "");
@@ -83,7 +83,8 @@ write_entry(FILE *out, const struct type *type) {
     }
 }
 
-/* Writes a list to a new file: what the state consists of, then the rest. */
+/* Writes a list to a new file: the types that the state contains, then the
+ * rest. */
 void
 layout_write(const char *path, const struct list *list) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -166,14 +167,14 @@ layout_read(FILE *in, struct list *list) {
 
 /* ---- Two lists -------------------------------------------------------- */
 
-/* Returns what is behind the next `end` in a form. */
+/* Returns the part of a form after the next `end`. */
 static const char *
 behind(const char *form, const char *end) {
     form += strcspn(form, end);
     return form + (*form != '\0');
 }
 
-/* Steps over one type of a form. */
+/* Skips one type of a form. */
 static const char *
 skip_form(const char *form) {
     while (*form == '*' || *form == '[')
@@ -190,8 +191,8 @@ skip_form(const char *form) {
     return *form ? form + 1 + strspn(form + 1, "0123456789.") : form;
 }
 
-/* Compares the first words of two forms. A nameless type may have any name:
- * that of a typedef is lost where an old DWARF has no word for _Atomic. */
+/* Compares the first words of two forms. A nameless type matches any name: the
+ * name of a typedef is lost where an old DWARF cannot express _Atomic. */
 static bool
 same_name(const char *one, const char *other) {
     size_t length = (size_t)(skip_form(one) - one);
@@ -201,8 +202,8 @@ same_name(const char *one, const char *other) {
            strncmp(one, other, length) == 0;
 }
 
-/* Compares two forms, and steps over them. A pointer to what one side does not
- * know is a pointer to anything. */
+/* Compares two forms, and skips them. A pointer to a type that one side does
+ * not know matches any pointer. */
 static bool
 same_form(const char **one, const char **other) {
     while (**one == **other && (**one == '*' || **one == '[')) {
@@ -242,8 +243,9 @@ find_member(const struct type *type, const char *name) {
     return NULL;
 }
 
-/* What became of a member. In types of the system's headers the members of two
- * compilers may differ in their names only: <stdatomic.h> is each one's own. */
+/* Finds the member that an old one became. In types from system headers,
+ * members may differ between two compilers in their names only: each has its
+ * own <stdatomic.h>. */
 static const struct member *
 find_counterpart(const struct type *old, const struct type *new, size_t i) {
     const struct member *found = find_member(new, old->members[i].name);
@@ -262,7 +264,7 @@ describe_change(FILE *why, const struct type *type, const char *place,
     fprintf(why, "%s%s%s: ", type->tagged ? layout_kind(type->kind) : "",
             type->tagged ? " " : "", layout_bare(type->name));
     vfprintf(why, format, args);
-    if (*place || *type->place) /* enumerators have none */
+    if (*place || *type->place) /* enumerators have no place */
         fprintf(why, " (%s)", *place ? place : type->place);
     va_end(args);
 }
@@ -284,15 +286,15 @@ member_differs(const struct type *type, const struct member *old,
                         bits ? "bit " : "", (intmax_t)old->at / unit,
                         bits ? "bit " : "", (intmax_t) new->at / unit);
     else if (old->bits != new->bits)
-        describe_change(why, type, new->place, "member %s is another bit field",
-                        old->name);
+        describe_change(why, type, new->place,
+                        "member %s is a different bit field", old->name);
     else
         return false;
     return true;
 }
 
-/* The same for enumerators. One that is gone matters if its value now has a
- * name that is new. */
+/* The same for enumerators. One that is gone matters if its value now has a new
+ * name. */
 static bool
 enum_differs(const struct type *old, const struct type *new, FILE *why) {
     for (size_t i = 0; i < old->count; i++) {
@@ -363,7 +365,7 @@ same_file(const struct type *one, const struct type *other) {
            strncmp(one->place, other->place, length) == 0;
 }
 
-/* Counts the types of a name: each unit may have one of its own. */
+/* Counts the types of a name: each unit may have its own. */
 static size_t
 count_types(const struct list *list, const char *name) {
     size_t count = 0;
@@ -372,8 +374,8 @@ count_types(const struct list *list, const char *name) {
     return count;
 }
 
-/* Finds what became of a type: one that is the same, else the one of the same
- * file, else the only one of that name. NULL: it is gone. */
+/* Finds the new version of a type: an equal one, else the one of the same file,
+ * else the only one of that name. NULL = it is gone. */
 static const struct type *
 find_successor(const struct list *old, const struct list *new,
                const struct type *type, const char *name) {
@@ -392,7 +394,7 @@ find_successor(const struct list *old, const struct list *new,
     return found && (only || same_file(type, found)) ? found : NULL;
 }
 
-/* Copies the next name in a form, and steps over it; NULL: there is none. */
+/* Copies the next name in a form, and skips it. NULL = there is none. */
 static char *
 next_name(const char **form) {
     const char *from = strchr(*form, '{');
@@ -404,7 +406,8 @@ next_name(const char **form) {
     return name;
 }
 
-/* Reports whether a form is of bytes of a type that has a name. */
+/* Reports whether a form is that of a named type itself, not of a pointer to
+ * it. */
 static bool
 is_inner(const char *form) {
     while (*form == '[')
@@ -423,8 +426,8 @@ count_names(const char *form) {
 static bool compare_name(const struct list *old, const struct list *new,
                          const char *name, const char *now, FILE *why);
 
-/* Compares what a member consists of, and nameless types that it leads to, by
- * what they are called now. */
+/* Compares the types that a member contains, and nameless types that it leads
+ * to, under their new names. */
 static bool
 compare_member(const struct list *old, const struct list *new, const char *was,
                const char *is, FILE *why) {
@@ -443,7 +446,8 @@ compare_member(const struct list *old, const struct list *new, const char *was,
     return same;
 }
 
-/* Compares a type; before it what it consists of, since that is the cause. */
+/* Compares a type, after the types that it contains, since a change there is
+ * the cause. */
 static bool
 compare_type(const struct list *old, const struct list *new, struct type *type,
              const char *name, FILE *why) {
@@ -471,8 +475,8 @@ compare_name(const struct list *old, const struct list *new, const char *name,
     return true;
 }
 
-/* Compares all types with those of their names; nameless ones when all others
- * have found theirs. */
+/* Compares all types with those of the same names; nameless ones last, when the
+ * others are matched. */
 static bool
 compare_all(const struct list *old, const struct list *new, bool nameless,
             FILE *why) {
@@ -497,8 +501,7 @@ layout_compare(const struct list *old, const struct list *new, bool state_only,
 
 /* ---- What is known then ----------------------------------------------- */
 
-/* What a pointer was known to lead to stays known while it is a void pointer.
- */
+/* Keeps the known target of a pointer that is now a void pointer. */
 static void
 keep_targets(struct type *type, const struct type *former) {
     for (size_t i = 0; i < type->count && type->kind != 'e'; i++) {
@@ -511,8 +514,8 @@ keep_targets(struct type *type, const struct type *former) {
     }
 }
 
-/* Adds the types of another list that this one has not, and to an enum the
- * enumerators. */
+/* Adds the types of another list that this one lacks, and to its enums the
+ * enumerators that they lack. */
 void
 layout_merge(struct list *list, const struct list *other) {
     size_t count = list->count;
@@ -541,7 +544,7 @@ layout_merge(struct list *list, const struct list *other) {
         list->state = other->state;
 }
 
-/* Marks what the state consists of. */
+/* Marks the types that the state contains. */
 void
 layout_mark(struct list *list, const char *name) {
     for (size_t i = 0; i < list->count; i++) {

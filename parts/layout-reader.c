@@ -1,5 +1,5 @@
-/* layout-reader: lists the types of a handler that living data may have, from
- * its debug information, and compares two lists. */
+/* layout-reader: reads from a handler's debug information the types that live
+ * data may have, and compares two lists of types. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dwarf.h>
@@ -23,27 +23,27 @@ enum { MOST_DEPTH = 64, BYTE = 8 };
 #define STATE  "state"
 #define VTABLE "table of virtual functions"
 
-/* A named type, as its unit has it. */
+/* A named type of a unit. */
 struct row {
     char *name;
     Dwarf_Die die;
 };
 
-/* What is written of a type: its form, and how a person reads it. */
+/* The two texts for a type: its form, and its spelling for messages. */
 struct words {
     struct text {
         char bytes[4096];
         size_t used;
     } form, shown;
-    bool hidden; /* what comes is not shown */
+    bool hidden; /* further text is not shown */
 };
 
-/* What is read of a file. */
+/* The data read from a file. */
 static struct {
     struct row *rows;
     size_t count, roots, split;
-    Dwarf_Die *params; /* what SVR_TYPES names */
-    Dwarf_Die *dies;   /* of the list's types */
+    Dwarf_Die *params; /* the types that SVR_TYPES names */
+    Dwarf_Die *dies;   /* those of the list's types */
     Dwarf_Die table;   /* the unit of the handler's table */
     bool has_table, cplusplus;
     Elf *elf;
@@ -59,8 +59,8 @@ keep_text(const char *text) {
     return copy;
 }
 
-/* Copies a name; compilers differ in how they spell the arguments of a
- * template. */
+/* Copies a name in one spelling; compilers spell the arguments of a template
+ * differently. */
 static char *
 keep_name_of(const char *text) {
     char *name = layout_word(text), *to = name;
@@ -97,7 +97,7 @@ number_of(Dwarf_Die *die, unsigned name, int64_t otherwise) {
     return otherwise;
 }
 
-/* Follows DW_AT_type; false where there is none: void. */
+/* Follows DW_AT_type. Returns false if there is none: void. */
 static bool
 get_type(Dwarf_Die *die, Dwarf_Die *type) {
     Dwarf_Attribute attribute;
@@ -113,8 +113,8 @@ is_qualifier(int tag) {
            tag == DW_TAG_shared_type;
 }
 
-/* The type itself, without qualifiers and typedefs, whose first name with a
- * nameless type behind it goes to `alias`. False: void, or damaged. */
+/* Returns the type itself, without qualifiers and typedefs; `alias` gets the
+ * first typedef's name if the type has none. False = void, or damaged. */
 static bool
 peel(Dwarf_Die *die, Dwarf_Die *type, const char **alias) {
     *alias = NULL;
@@ -162,7 +162,7 @@ file_of(Dwarf_Die *die, Dwarf_Die *unit) {
     return dwarf_filesrc(files, (size_t)index, NULL, NULL);
 }
 
-/* FILE:LINE of a declaration, from the folder where the compiler ran. */
+/* FILE:LINE of a declaration, relative to the folder where the compiler ran. */
 static char *
 place_of(Dwarf_Die *die) {
     char text[512];
@@ -194,7 +194,8 @@ add_row(Dwarf_Die *die, const char *scope) {
         (struct row){.name = keep_name_of(name), .die = *die};
 }
 
-/* The types that SVR_TYPES names are the parameters of a pointer's function. */
+/* SVR_TYPES declares a pointer to a function whose parameters are the named
+ * types. */
 static void
 add_roots(Dwarf_Die *variable) {
     Dwarf_Die pointer, function, param;
@@ -279,7 +280,7 @@ index_units(Dwarf *dwarf) {
 
 /* ---- The handler's table ---------------------------------------------- */
 
-/* Copies bytes of the file by their address when it is loaded. */
+/* Copies bytes of the file, given their address when loaded. */
 static bool
 read_loaded(uint64_t address, void *bytes, size_t size) {
     Elf_Scn *section = NULL;
@@ -299,7 +300,7 @@ read_loaded(uint64_t address, void *bytes, size_t size) {
     return false;
 }
 
-/* The state's size and version, as the table has them. */
+/* Reads the state's size and version from the table. */
 static void
 read_table(void) {
     Elf_Scn *section = NULL;
@@ -334,7 +335,7 @@ append_words(struct text *text, const char *format, va_list args) {
     text->used += (size_t)length;
 }
 
-/* Adds to the form; add_shown to what a person reads. */
+/* add_form adds to the form, add_shown to the spelling for messages. */
 __attribute__((format(printf, 2, 3))) static void
 add_form(struct words *words, const char *format, ...) {
     va_list args;
@@ -384,7 +385,7 @@ is_declared_only(Dwarf_Die *die) {
     return dwarf_hasattr(die, DW_AT_declaration);
 }
 
-/* The name of a type in its scope; "": it has none. */
+/* The name of a type in its scope; "" = it has none. */
 static char *
 scoped_name(Dwarf_Die *die) {
     const char *name = dwarf_diename(die);
@@ -452,8 +453,8 @@ write_number(Dwarf_Die *die, struct words *words) {
     free(name);
 }
 
-/* Writes an array's lengths, for a person or for the form. [] and [0] are the
- * same to all compilers but to none in the same words. */
+/* Writes an array's lengths, for messages or for the form. [] and [0] mean the
+ * same to all compilers, but each describes them differently. */
 static void
 write_lengths(Dwarf_Die *array, struct words *words, bool shown) {
     Dwarf_Die range;
@@ -466,7 +467,7 @@ write_lengths(Dwarf_Die *array, struct words *words, bool shown) {
         int64_t count = number_of(&range, DW_AT_count,
                                   number_of(&range, DW_AT_upper_bound, -1) + 1);
         snprintf(text, sizeof text, "[%jd]", (intmax_t)count);
-        if (count <= 0 || count > UINT32_MAX) /* -1 may be one of 32 bits */
+        if (count <= 0 || count > UINT32_MAX) /* -1 may have only 32 bits */
             snprintf(text, sizeof text, "[]");
         if (shown)
             add_shown(words, "%s", text);
@@ -495,7 +496,7 @@ write_function(Dwarf_Die *die, const char *path, struct words *words,
     words->hidden = hidden;
 }
 
-/* Writes a struct, a union or an enum, and wants it in the list. */
+/* Writes the name of a struct, a union or an enum, and adds it to the list. */
 static void
 write_named(Dwarf_Die *die, const char *alias, const char *path,
             struct words *words) {
@@ -508,7 +509,7 @@ write_named(Dwarf_Die *die, const char *alias, const char *path,
     free(name);
 }
 
-/* Writes the type of what `owner` is. */
+/* Writes the type of `owner`. */
 static void
 write_form(Dwarf_Die *owner, const char *path, struct words *words, int depth) {
     Dwarf_Die die;
@@ -593,12 +594,12 @@ place_in(Dwarf_Die *die) {
     if (size == 0 && peel(die, &type, &unused))
         size = number_of(&type, DW_AT_byte_size, 0);
     uint16_t one = 1;
-    if (*(char *)&one == 0) /* the highest byte is the first one */
+    if (*(char *)&one == 0) /* big-endian */
         return bytes * BYTE + from_end;
     return (bytes + size) * BYTE - from_end - number_of(die, DW_AT_bit_size, 0);
 }
 
-/* A static member is none of the bytes. */
+/* Reports whether a member is static, and so takes no bytes. */
 static bool
 is_static(Dwarf_Die *die) {
     return dwarf_hasattr(die, DW_AT_declaration) ||
@@ -608,8 +609,8 @@ is_static(Dwarf_Die *die) {
 static void fill_members(struct type *type, Dwarf_Die *from, int64_t base,
                          int depth);
 
-/* The name of a member; that of a table of virtual functions is each
- * compiler's own. */
+/* Gets the name of a member; for a table of virtual functions, compilers have
+ * different ones. */
 static void
 name_member(Dwarf_Die *die, char name[1024]) {
     Dwarf_Die parent;
@@ -653,7 +654,7 @@ take_member(struct type *type, Dwarf_Die *die, int64_t base, int depth) {
     member->shown = keep_text(words.shown.bytes);
 }
 
-/* Takes the members of a struct or union, and those of nameless ones in it. */
+/* Adds the members of a struct or union, and those of nameless ones in it. */
 static void
 fill_members(struct type *type, Dwarf_Die *from, int64_t base, int depth) {
     Dwarf_Die die;
@@ -681,8 +682,8 @@ fill_type(struct type *type, Dwarf_Die die) {
 
 /* ---- The roots -------------------------------------------------------- */
 
-/* Adds the type of what `owner` is. Returns the name of a struct of the state's
- * size, or NULL. */
+/* Adds the type of `owner`. Returns its name if it is a struct of the state's
+ * size, else NULL. */
 static char *
 want_root(Dwarf_Die *owner) {
     static struct words words;
@@ -722,8 +723,8 @@ find_by_name(void) {
     return found.addr ? want_named(&found, STATE, STATE) : NULL;
 }
 
-/* Looks for what functions of the table's unit have pointers to: the only
- * struct of the state's size. `found` is its pointer. Returns false if there
+/* Looks for the only struct of the state's size to which functions of the
+ * table's unit have pointers. `found` is such a pointer. Returns false if there
  * are two. */
 static bool
 find_by_size(Dwarf_Die *scope, Dwarf_Die *found, int depth) {
@@ -802,7 +803,7 @@ read_handler(int fd, struct list *list) {
                                  "in your sources names it (parts/layout.h)";
 }
 
-/* Reads either. */
+/* Reads a handler.so or a list. */
 static const char *
 read_either(const char *path, struct list *list) {
     char head[sizeof LAYOUT_HEAD] = "";

@@ -1,4 +1,4 @@
-/* layout: refuses a reload whose types changed under living data. */
+/* layout: refuses a reload whose types changed under live data. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 /* All types that data of this server may have, and those after a reload. */
 #define LIST "run/layout"
 #define NEXT "run/layout.new"
-#define KEPT "run/layout.kept.new" /* of a state that was kept in a file */
+#define KEPT "run/layout.kept.new" /* from a checkpoint */
 
 static bool unknown, warned; /* about types that are not known */
 
@@ -45,8 +45,8 @@ after_word(const char *line, const char *word) {
                : line + length + strspn(line + length, ": ");
 }
 
-/* Compares the types of two files. Returns 0, with why they are not known or
- * "" in `why`, or -1 as svr_fail with what changed. */
+/* Compares the types of two files. Returns 0, with "" or why they are not known
+ * in `why`; or -1, as svr_fail, with what changed. */
 static int
 compare_types(char *const argv[], char why[FAILURE_SIZE]) {
     char line[FAILURE_SIZE];
@@ -90,7 +90,7 @@ judge_types(const struct candidate *candidate, char remark[FAILURE_SIZE]) {
 /* ---- A state that is kept in a file ------------------------------------ */
 
 /* Opens the list of the live code's types; before the first reload it is made
- * here. NULL: they are not known. */
+ * here. NULL = the types are not known. */
 static FILE *
 open_list(void) {
     char live[48], why[FAILURE_SIZE];
@@ -102,7 +102,7 @@ open_list(void) {
     return fd < 0 ? NULL : fdopen(fd, "r");
 }
 
-/* Copies what the state consists of: a list of its own. */
+/* Copies the types that the state contains, as a list. */
 static void
 write_state_type(FILE *out) {
     char *line = NULL;
@@ -124,7 +124,7 @@ judge_state(const void *type, size_t size, const char *path) {
     char *argv[] = {"layout-reader", "--state", KEPT, (char *)path, NULL};
     if (size == 0 ||
         folder_replace(part_folder, KEPT, type, size, 0600, NULL) < 0)
-        return 0; /* as if nothing was known */
+        return 0; /* as if nothing were known */
     int result = compare_types(argv, why);
     unlinkat(part_folder, KEPT, 0);
     if (result == 0 && *why)

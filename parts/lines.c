@@ -1,4 +1,4 @@
-/* lines: clients that send lines and get an answer to each, over reloads. */
+/* lines: clients send lines and get answers; connections survive reloads. */
 #define _GNU_SOURCE
 #include <string.h>
 

@@ -62,7 +62,7 @@ unix_address(const char *path, struct place *place) {
     return 0;
 }
 
-/* Whether a socket is the one that is wanted. */
+/* Whether a socket has the wanted address. */
 static bool
 is_at(int fd, const void *what) {
     const struct place *place = what;
@@ -79,8 +79,8 @@ is_at(int fd, const void *what) {
            strcmp(local->sun_path + length - tail, place->path) == 0;
 }
 
-/* Removes a unix socket that nobody serves any more. Returns -1 if a file that
- * is no socket has its name. */
+/* Removes a unix socket that no process serves any more. Returns -1 if the file
+ * of that name is not a socket. */
 static int
 clear_socket(const struct place *place) {
     const struct sockaddr_un *address = (struct sockaddr_un *)&place->address;
@@ -105,14 +105,14 @@ svr_listen(const char *address) {
     if (local ? unix_address(address, &place) < 0
               : read_address(address, &place) < 0)
         return svr_fail(
-            "%.200s: no address; needs HOST:PORT, [HOST]:PORT, :PORT in "
+            "%.200s: not an address; use HOST:PORT, [HOST]:PORT, :PORT in "
             "numbers, or a path of at most 107 bytes with a slash",
             address);
     int fd = inherited_take(is_at, &place);
     if (fd >= 0)
         return fd;
     if (local && clear_socket(&place) < 0)
-        return svr_fail("listen on %.200s: a file that is no socket is there; "
+        return svr_fail("listen on %.200s: this file is not a socket; "
                         "remove it or choose another path",
                         address);
     fd = socket(place.address.ss_family,
@@ -199,7 +199,8 @@ listen_accept(const struct listen *listen) {
     int fd = accept4(listen->now.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0)
         return fd;
-    /* Most errors are of a client that is gone already, accept(2) says. */
+    /* Most other errors concern a client that is already gone, see
+     * accept(2). */
     return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
                    errno == ENOMEM
                ? svr_fail("accept: %s", strerror(errno))
@@ -213,7 +214,7 @@ listen_end(struct listen *listen, bool keeps) {
     if (keeps || !listen->now.fd)
         return;
     close(listen->now.fd);
-    listen->now.fd = 0; /* the number may be another's soon */
+    listen->now.fd = 0; /* the number may soon be in use again */
 }
 
 const struct part part_listen = {.name = "listen"};

@@ -1,4 +1,4 @@
-/* mail: mails the lines of a log level, bounded, each a line of one mail. */
+/* mail: sends the log lines of a level by mail, in bounded numbers. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -26,15 +26,15 @@ enum {
 };
 static const int64_t hour = INT64_C(3600000000000);
 
-/* Lines for a mail: those that come in, and those that are on their way. */
+/* Lines for a mail: those that arrive, and those being sent. */
 static struct batch {
     unsigned lines, left_out;
     size_t used;
     char text[ROOM + NOTE];
 } coming, going;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what comes in */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of new lines */
 
-static _Thread_local bool reporting; /* own lines are not mailed */
+static _Thread_local bool reporting; /* the part's own lines are not mailed */
 static struct child child;
 static const char *to, *command;
 static int64_t every, sent_at[MOST_AN_HOUR];
@@ -51,7 +51,7 @@ plan_mail(int64_t span) {
         .key = "svr.email", .own = send_next, .every = span, .runs = 1});
 }
 
-/* Whether there is something to send. */
+/* Whether there are lines to send. */
 static bool
 waits(void) {
     pthread_mutex_lock(&lock);
@@ -84,7 +84,7 @@ take_line(const char *line, size_t length) {
     return first && loop_post("mail", begin_mail, NULL) < 0 ? ENOMEM : 0;
 }
 
-/* What the child does: the mail, to the command. */
+/* Runs in the child: writes the mail to the command. */
 static int
 deliver_mail(void *unused) {
     int file = memfd_create("mail", 0);
@@ -141,8 +141,8 @@ mail_over(struct child *mail, int status) {
     return 0;
 }
 
-/* Sends what has come, if an hour's bound allows; or what has to be tried
- * again. */
+/* Sends the lines that arrived, if the limit per hour allows, or repeats a
+ * failed mail. */
 static int
 send_next(void *unused) {
     int64_t now = loop_now();

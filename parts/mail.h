@@ -1,10 +1,10 @@
-/* mail: mails the lines of a log level, bounded, each a line of one mail
+/* mail: sends the log lines of a level by mail, in bounded numbers
  *
  * needs: child mime
  *
- * What comes within log.email.every seconds is one mail, and there are at most
- * log.email.per_hour of them; what a mail has no room for is counted in it. It
- * is MIME, in UTF-8, and sent by a child, with the interface of sendmail(8);
- * status 75 (try again later) is tried again, any other is logged once an
- * outage. The close sends what is left. What a crash logs is in the other sinks
- * only. No function for hooks. */
+ * The lines of log.email.every seconds make one mail, of at most
+ * log.email.per_hour mails an hour; a mail gives the number of lines that it
+ * has no room for. It is MIME, in UTF-8, and sent by a child process with the
+ * interface of sendmail(8). After status 75 (try again later) it is sent again;
+ * any other failure is logged once per outage. The close sends what is left.
+ * Lines that a crash logs go only to the other sinks. No function for hooks. */

@@ -1,4 +1,4 @@
-/* map: keys and values of any bytes in memory, with expiry, over reloads. */
+/* map: a key-value store in memory, with expiry; it survives reloads. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 enum { FIRST_ROOM = 64, SWEEPS = 10 };
 #define SECOND INT64_C(1000000000)
 
-/* A pair lies in one piece of memory, and in the chain of its slot. */
+/* A pair is one piece of memory, in the chain of its slot. */
 struct pair {
     struct pair *next;
     int64_t expires; /* monotonic nanoseconds; 0 = never */
@@ -24,9 +24,9 @@ struct pair {
 
 struct svr_map {
     LIST_ENTRY(svr_map) entry;
-    uint64_t seed; /* so that nobody can choose keys of one slot */
+    uint64_t seed; /* keeps clients from choosing keys of one slot */
     struct pair **slots;
-    size_t room, swept; /* how many slots; where the sweep is */
+    size_t room, swept; /* number of slots; next one to sweep */
     int64_t count, expiring;
 };
 static LIST_HEAD(, svr_map) maps;
@@ -50,7 +50,7 @@ svr_map_open(void) {
     return map;
 }
 
-/* FNV-1a, from the seed. */
+/* FNV-1a, with the seed. */
 static uint64_t
 hash_key(const struct svr_map *map, struct svr_bytes key) {
     uint64_t hash = map->seed;
@@ -59,7 +59,7 @@ hash_key(const struct svr_map *map, struct svr_bytes key) {
     return hash ^ hash >> 32;
 }
 
-/* Where the pointer to a pair is, or would be. */
+/* Returns where the pointer to a pair is, or would be. */
 static struct pair **
 pair_place(const struct svr_map *map, struct svr_bytes key, uint64_t hash) {
     struct pair **place = &map->slots[hash & (map->room - 1)];
@@ -90,7 +90,7 @@ expired(const struct pair *pair, int64_t now) {
     return pair->expires != 0 && pair->expires <= now;
 }
 
-/* The place of a pair that is there, or NULL. */
+/* Returns the place of an existing pair, or NULL. */
 static struct pair **
 find_pair(struct svr_map *map, struct svr_bytes key) {
     struct pair **place = pair_place(map, key, hash_key(map, key));
@@ -111,8 +111,8 @@ svr_map_find(struct svr_map *map, struct svr_bytes key, struct svr_bytes *value,
     return pair != NULL;
 }
 
-/* Doubles the slots when there are as many pairs; without memory the chains
- * only grow longer. */
+/* Doubles the slots when there are as many pairs; if memory is short, the
+ * chains just grow longer. */
 static void
 grow_map(struct svr_map *map) {
     size_t room = map->room * 2;
@@ -155,7 +155,7 @@ svr_map_set(struct svr_map *map, struct svr_bytes key, struct svr_bytes value,
                           .value_size = value.size};
     if (key.size > 0)
         memcpy(pair->bytes, key.data, key.size);
-    if (value.size > 0) /* it may lie in the old pair */
+    if (value.size > 0) /* it may be in the old pair */
         memcpy(pair->bytes + key.size, value.data, value.size);
     if (old) {
         set_expiry(map, pair, old->expires);
@@ -215,7 +215,7 @@ svr_map_next(const struct svr_map *map, uint64_t *at, struct svr_bytes *key,
     return false;
 }
 
-/* Removes what has expired in a part of the slots. */
+/* Removes the expired pairs of some of the slots. */
 static void
 sweep_map(struct svr_map *map, int64_t now) {
     for (size_t n = map->room / SWEEPS + 1; n > 0; n--) {

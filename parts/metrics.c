@@ -12,7 +12,7 @@
 
 #define FORM "--metrics"
 
-enum { SAFE = 6 }; /* rows that are right while the loop does not answer */
+enum { SAFE = 6 }; /* rows that are right even if the loop does not answer */
 
 /* Writes a family's head. */
 static void
@@ -20,8 +20,7 @@ write_family(FILE *out, const char *name, const char *type, const char *help) {
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* Writes a family of the server; what only grows has a name that ends in
- * _total. */
+/* Writes a family of the server; the name of a counter ends in _total. */
 static void
 family(FILE *out, const char *name, const char *help) {
     char whole[64];
@@ -51,7 +50,7 @@ count_descriptors(void) {
     return count - 3; /* ".", ".." and the folder itself */
 }
 
-/* Histograms of Prometheus count what is up to a bound, not in a bucket. */
+/* Prometheus's histograms are cumulative. */
 static void
 write_histogram(FILE *out, const char *name,
                 const struct figure_histogram *histogram) {
@@ -107,27 +106,27 @@ render(FILE *out, const struct status *now, bool stale) {
         const char *name, *help;
         double value;
     } rows[] = {
-        {"up", "1: the loop answers, 0: it is busy or hangs.", !stale},
+        {"up", "1 = the loop answers; 0 = it is busy or hangs.", !stale},
         {"start_time_seconds", "When the server started.",
          (double)now->start_time},
-        {"generation", "The generation of code that is live.", now->generation},
-        {"last_reload_success", "1: the last reload was applied, 0: rejected.",
-         now->verdict == 0},
-        {"last_reload_time_seconds", "When the last reload ended; 0: none.",
+        {"generation", "The live generation of code.", now->generation},
+        {"last_reload_success",
+         "1 = the last reload was applied; 0 = rejected.", now->verdict == 0},
+        {"last_reload_time_seconds", "When the last reload ended; 0 = none.",
          (double)now->events[STATUS_RELOAD].time},
-        {"pending_restart", "1: a changed key waits for a restart.",
+        {"pending_restart", "1 = a changed key waits for a restart.",
          *now->pending != '\0'},
         {"resident_memory_bytes", "Resident memory.",
          (double)status_rss() * 1024},
-        {"open_descriptors", "Descriptors that are open.", count_descriptors()},
+        {"open_descriptors", "Open descriptors.", count_descriptors()},
         {"loop_turns_total", "Turns of the loop.", (double)status_loop.turns},
-        {"loop_busy_seconds_total", "Time that the loop did not wait.",
+        {"loop_busy_seconds_total", "Time during which the loop did not wait.",
          loop.busy},
         {"longest_call_seconds", "The longest call of a hook since the start.",
          loop.longest},
         {"timers", "Timers.", now->figures->timers_total},
-        {"timer_runs_total", "Timers that ran.", (double)status_loop.ticks},
-        {"timer_late_total", "Timers that missed a tick.",
+        {"timer_runs_total", "Calls of timers.", (double)status_loop.ticks},
+        {"timer_late_total", "Ticks that timers missed.",
          (double)status_loop.late},
     };
     struct log_figures sink;
@@ -142,8 +141,8 @@ render(FILE *out, const struct status *now, bool stale) {
     family(out, "state", "What the server does; always 1.");
     sample(out, "state", "state", now->state, 1);
     if (stale)
-        return; /* a gap is better than counters that step back */
-    family(out, "reloads_total", "Reloads by how they ended.");
+        return; /* a gap is better than counters that decrease */
+    family(out, "reloads_total", "Reloads, by verdict.");
     sample(out, "reloads_total", "verdict", "applied", now->applied);
     sample(out, "reloads_total", "verdict", "rejected", now->rejected);
     family(out, "log_lines_total", "Lines written to a sink.");

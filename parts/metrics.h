@@ -8,9 +8,9 @@ extern "C" {
 #endif
 
 /* svr_metrics returns what `svr.sh status --metrics` prints, in Prometheus's
- * text format 0.0.4, for a service that answers it over HTTP; a family of its
- * own may go before or after. Loop thread. The caller frees; NULL: no memory.
- */
+ * text format 0.0.4, to be served over HTTP; you may put metric families of
+ * your own before or after it. The caller frees it. NULL = memory is short.
+ * Loop thread. */
 char *svr_metrics(void);
 
 #ifdef __cplusplus

@@ -8,7 +8,7 @@
 
 enum { WORD = 75, LINE = 76, LONGEST = 998 };
 
-/* Whether a text can go as it is, in lines of at most `most` bytes. */
+/* Whether a text can be sent unchanged, in lines of at most `most` bytes. */
 static bool
 is_plain(const char *text, size_t length, size_t most) {
     size_t column = 0;
@@ -34,7 +34,7 @@ mime_header(FILE *out, const char *name, const char *text) {
     }
     for (size_t i = 0, bytes; i < length; i += bytes) {
         int valid = text_utf8(text + i);
-        bytes = valid ? (size_t)valid : 1; /* a character stays whole */
+        bytes = valid ? (size_t)valid : 1; /* keep a character whole */
         if (column + 3 * bytes + overhead > WORD) {
             fprintf(out, "%s %s", i ? "?=\n" : "", begin);
             column = i ? 0 : strlen(name) + 1;
@@ -46,8 +46,8 @@ mime_header(FILE *out, const char *name, const char *text) {
     fprintf(out, "%s\n", length ? end : "");
 }
 
-/* Writes a text in lines of at most 76 bytes, each byte that is not printable
- * ASCII, or would mean something, as its number. */
+/* Writes a text in lines of at most 76 bytes. A byte that is not printable
+ * ASCII, or has a meaning in this encoding, is written as its number. */
 static void
 quote(FILE *out, const char *text, size_t length) {
     size_t column = 0;

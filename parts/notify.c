@@ -1,5 +1,6 @@
-/* notify: reports the server's state to systemd, or whatever set NOTIFY_SOCKET.
- * The protocol is that of sd_notify(3): datagrams of lines NAME=VALUE. */
+/* notify: reports the server's state to systemd, or to any program that set
+ * NOTIFY_SOCKET. The protocol is that of sd_notify(3): datagrams of lines
+ * NAME=VALUE. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ svr_notify(const char *lines) {
     close(fd);
 }
 
-/* Feeds systemd's watchdog while the loop turns. */
+/* Feeds systemd's watchdog while the loop runs. */
 static int
 feed(void *unused) {
     (void)unused;
@@ -40,8 +41,8 @@ feed(void *unused) {
     return 0;
 }
 
-/* Feeds it twice as often as it wants; says when it bites before our own one,
- * which knows more, comes to its report. */
+/* Feeds it twice as often as required. Warns if it would end the server before
+ * our own watchdog, which has more to report. */
 static void
 plan_feeding(const struct conf *conf) {
     const char *span = getenv("WATCHDOG_USEC"), *who = getenv("WATCHDOG_PID");
@@ -53,7 +54,7 @@ plan_feeding(const struct conf *conf) {
         (struct timer){.key = "svr.notify", .own = feed, .every = usec * 500});
     if ((double)usec / 1e6 <= bound)
         svr_warn("WatchdogSec= is not above svr.timer.run_status_check_time_"
-                 "span: systemd ends a server that hangs before it reports");
+                 "span: systemd would end a hung server before its report");
 }
 
 static int

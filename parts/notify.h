@@ -9,10 +9,10 @@ extern "C" {
 
 /* The part sends READY=1 after on_start, RELOADING=1 and READY=1 around a
  * reload and a restart, STOPPING=1 before on_close, WATCHDOG=1 as long as the
- * loop turns (where the unit has WatchdogSec=), and, with the key
- * notify.status, the summary as STATUS=. svr_notify sends more, as sd_notify(3)
- * has it: lines NAME=VALUE, for example "EXTEND_TIMEOUT_USEC=5000000\n" in a
- * long on_start. Loop thread. Does nothing without NOTIFY_SOCKET. */
+ * loop runs (if the unit has WatchdogSec=), and, with the key notify.status,
+ * the summary as STATUS=. svr_notify sends further lines NAME=VALUE, see
+ * sd_notify(3), for example "EXTEND_TIMEOUT_USEC=5000000\n" in a long on_start.
+ * Loop thread. Does nothing without NOTIFY_SOCKET. */
 void svr_notify(const char *lines);
 
 #ifdef __cplusplus

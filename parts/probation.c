@@ -1,4 +1,4 @@
-/* probation: after a crash soon after a reload the last good code runs again;
+/* probation: after a crash soon after a reload, the last good code runs again;
  * ./svr.sh rollback brings it back by hand. */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -9,14 +9,13 @@
 #include "callback.h"
 #include "status.h"
 
-static struct kept_files
-    good; /* what a start took in place of what make left */
+static struct kept_files good; /* taken by a start instead of the built code */
 static const char verdict[] =
-    "what make left was rolled back or ended badly soon after its reload, and "
-    "did not change since; the last good code runs, with its configuration";
+    "the built code was rolled back or ended badly soon after its reload, and "
+    "has not changed since; the last good code runs, with its configuration";
 
-/* Reports whether what make left is what ended badly: its code, or else, where
- * that was good before, its configuration. */
+/* Reports whether the built code is the one that ended badly; or, if that code
+ * was good before, whether its configuration is. */
 static bool
 is_known_bad(void) {
     struct kept kept = kept_slots();
@@ -36,7 +35,7 @@ keep_slots(struct kept kept) {
         svr_warn("probation: %s", failure_reason());
 }
 
-/* For the start: what was on trial then has ended badly. */
+/* Chooses the code at the start: a pair still on trial has ended badly. */
 static const struct source *
 choose_at_start(void) {
     if (handler_live()->code)
@@ -50,7 +49,7 @@ choose_at_start(void) {
     return is_known_bad() ? kept_find(kept.pair[KEPT_GOOD], &good) : NULL;
 }
 
-/* Reports whether two pairs are the same bytes. */
+/* Reports whether two pairs have the same bytes. */
 static bool
 same_pair(unsigned one, unsigned other) {
     struct kept_files a, b;
@@ -59,7 +58,7 @@ same_pair(unsigned one, unsigned other) {
            kept_same(a.conf, b.conf);
 }
 
-/* What was on trial is good now. */
+/* Makes the pair on trial the good one. */
 static int
 promote(void *unused) {
     struct kept kept = kept_slots();
@@ -73,7 +72,8 @@ promote(void *unused) {
     return unused != NULL;
 }
 
-/* Makes a pair of what is live. svr_conf may have changed since it was read. */
+/* Makes a pair of the live code and configuration. svr_conf may have changed
+ * since it was read. */
 static unsigned
 keep_live(const struct conf *conf) {
     char copy[48], names[CONF_NAMES];
@@ -91,7 +91,7 @@ keep_live(const struct conf *conf) {
     return same ? pair : 0;
 }
 
-/* Reports whether what is live was good before. */
+/* Reports whether the live pair was good before. */
 static bool
 is_known(void) {
     char copy[48];
@@ -102,7 +102,7 @@ is_known(void) {
            kept_same(source_built.conf, files.conf);
 }
 
-/* Puts what is live now on trial. */
+/* Puts the live pair on trial. */
 static void
 begin_trial(const struct conf *conf, double seconds) {
     struct kept kept = kept_slots();
@@ -123,7 +123,7 @@ begin_trial(const struct conf *conf, double seconds) {
         promote(NULL);
 }
 
-/* A clean end is no crash. */
+/* Ends the trial at a clean close. */
 static void
 end_trial(void) {
     struct kept kept = kept_slots();
@@ -148,7 +148,7 @@ probation_event(enum part_event event, const struct conf *conf,
     return 0;
 }
 
-/* What make left is not tried again while it is known to crash. */
+/* Refuses built code that is known to crash. */
 static int
 refuse_known_bad(const struct candidate *candidate, char remark[FAILURE_SIZE]) {
     (void)remark;

@@ -1,8 +1,9 @@
 /* reaper: as a container's first process, reaps orphaned children.
  *
- * A process that loses its parent becomes a child of process 1, without notice.
- * So a child that has ended, and is still not waited for at the next look, is
- * taken as one of those. Elsewhere than in process 1 the part does nothing. */
+ * A process that loses its parent becomes a child of process 1, which is not
+ * notified. So a child that has ended, and has not been waited for by the next
+ * look, is taken for one of these. In any process other than process 1 the part
+ * does nothing. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* report: where a server was when it hung or crashed: a backtrace of the loop,
- * with the names of functions, in the log. */
+/* report: logs where a server was when it hung or crashed: a backtrace of the
+ * loop, with the names of functions. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -57,7 +57,7 @@ loop_cpu(void) {
     return used.tv_sec * INT64_C(1000) + used.tv_nsec / 1000000;
 }
 
-/* The state letter of the loop's thread, as ps(1) has it. */
+/* The state letter of the loop's thread, as in ps(1). */
 static char
 task_state(void) {
     char path[48], text[256] = "";
@@ -71,7 +71,7 @@ task_state(void) {
     return end && end[1] ? end[2] : '?';
 }
 
-/* Looks on for a moment: does the loop spin, wait, or get no CPU? */
+/* Observes for a moment whether the loop spins, waits, or gets no CPU. */
 static void
 look_at_loop(void) {
     int64_t before = loop_cpu(), begin = svr_now();
@@ -84,8 +84,8 @@ look_at_loop(void) {
             (intmax_t)used, (intmax_t)spent);
 }
 
-/* Asks the stuck loop where it is; a call that cannot be interrupted gives no
- * answer. */
+/* Asks the stuck loop for its backtrace; in a call that cannot be interrupted
+ * it does not answer. */
 static void
 ask_loop(void) {
     struct timespec end;
@@ -96,11 +96,11 @@ ask_loop(void) {
     bool answered = sem_timedwait(&taken, &end) == 0;
     trace_text(frames, answered ? depth : 0, 2, text, sizeof text);
     svr_err("report: backtrace: %s",
-            answered ? text : "none, the call cannot be interrupted");
+            answered ? text : "none: the call cannot be interrupted");
 }
 
-/* Logs a crash, then lets the process die of its signal; the alarm ends it
- * when the crash came amid something that the report needs. */
+/* Logs a crash, then lets the process die of its signal. An alarm ends it if
+ * the crash happened inside something that the report needs. */
 static void
 crash(int number) {
     char name[64], text[1024];
@@ -123,7 +123,7 @@ crash(int number) {
     raise(number);
 }
 
-/* Takes a signal that still has its default; a sanitizer's handler stays. */
+/* Installs a handler if the signal has none; a sanitizer's stays. */
 static void
 take_signal(int number, void (*handler)(int), int flags) {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags}, now;

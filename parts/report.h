@@ -1,8 +1,8 @@
-/* report: says where a server was when it hung or crashed.
+/* report: logs where a server was when it hung or crashed
  *
- * When the watchdog ends it, and when it dies of SIGSEGV, SIGBUS, SIGFPE,
- * SIGILL, SIGABRT or SIGTRAP, it logs the functions that it was in. The part
- * uses SIGURG for the question.
+ * When the watchdog ends the server, or when it dies of SIGSEGV, SIGBUS,
+ * SIGFPE, SIGILL, SIGABRT or SIGTRAP, the part logs the functions that it was
+ * in. It uses SIGURG to ask a thread for them.
  *
  * needs: symbols */
 #ifndef REPORT_H
@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-/* svr_backtrace writes the functions that led here, "inner+0x1c < outer+0x8
- * < ...", with the NUL at most `size` bytes. Any thread. */
+/* svr_backtrace writes the callers of the current function, "inner+0x1c <
+ * outer+0x8 < ...", in at most `size` bytes with the NUL. Any thread. */
 void svr_backtrace(char *text, size_t size);
 
 #ifdef __cplusplus

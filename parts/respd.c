@@ -1,4 +1,4 @@
-/* respd: requests of Redis's protocol (RESP 2) and answers, over reloads. */
+/* respd: the Redis protocol (RESP 2); connections survive reloads. */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <string.h>
@@ -9,15 +9,15 @@
 
 enum { WORD_MOST = 1 << 20, REQUEST_MOST = 64 << 20 };
 
-/* The request that was framed last; the next call is its own. */
+/* The request framed last; the next call of the handler is for it. */
 static struct svr_resp request;
 
 /* ---- Requests --------------------------------------------------------- */
 
 enum { NOT_WHOLE = -1, NO_COUNT = -2 };
 
-/* Reads "*12\r\n" or "$12\r\n" at `*at`, and moves it on. Returns the number.
- */
+/* Reads "*12\r\n" or "$12\r\n" at `*at`, and advances it. Returns the
+ * number. */
 static int
 read_count(const struct svr_message *message, size_t *at, char kind, int most) {
     const char *data = message->data;
@@ -91,7 +91,7 @@ frame_request(void *arg) {
         return length;
     svr_resp_error(message->stream, "ERR Protocol error: no list of at most "
                                     "1024 words of at most 1 MiB");
-    return svr_fail("this is not Redis's protocol");
+    return svr_fail("this is not the Redis protocol");
 }
 
 /* ---- Commands --------------------------------------------------------- */
@@ -104,7 +104,7 @@ answer_ping(const struct svr_resp *ping) {
         svr_resp_status(ping->client, "PONG");
 }
 
-/* What redis-cli and redis-benchmark ask about: nothing is set. */
+/* Answers the questions of redis-cli and redis-benchmark: nothing is set. */
 static void
 answer_nothing(const struct svr_resp *command) {
     svr_resp_list(command->client, command->count == 3 ? 2 : 0);
@@ -241,7 +241,7 @@ svr_resp(const char *address, svr_call *call, int64_t most, double idle) {
     struct svr_protocol protocol = {
         .frame = call,
         .message = call,
-        .most = most ? most : -1, /* 0 is no default here */
+        .most = most ? most : -1, /* 0 does not mean the default here */
         .message_size = REQUEST_MOST,
         .idle = idle != 0 ? idle : -1,
         .refusal = "-ERR max number of clients reached\r\n"};

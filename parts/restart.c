@@ -1,5 +1,5 @@
-/* restart: ./svr.sh restart: a new server binary in place, sockets kept open
- * by the protocol of sd_listen_fds(3). */
+/* restart: ./svr.sh restart: replaces the server binary, keeps sockets open by
+ * the protocol of sd_listen_fds(3). */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -45,8 +45,8 @@ refuse_restart(const char *reason) {
     client = -1;
 }
 
-/* Takes the memory for what is left to the next program, while there is a way
- * back. */
+/* Allocates the memory for what the next program gets, while the restart can
+ * still be refused. */
 static int
 make_room(void) {
     return setenv("LISTEN_FDNAMES", INHERITED_RESTART, 1) ||
@@ -54,7 +54,7 @@ make_room(void) {
            lock_leave("LISTEN_FDS", -1) || lock_leave("LISTEN_PID", -1);
 }
 
-/* The loop has come: nothing is in the way of the close. */
+/* Called by the loop: nothing prevents the close. */
 static int
 begin_restart(void *unused) {
     bool mine = atomic_exchange(&wanted, false);
@@ -65,7 +65,7 @@ begin_restart(void *unused) {
     return unused != NULL;
 }
 
-/* Copies the binary, and removes the copy. */
+/* Copies the binary to run/, which needs the room, and removes the copy. */
 static int
 copy_binary(void) {
     struct stat file;
@@ -84,8 +84,8 @@ copy_binary(void) {
     return result;
 }
 
-/* Proves that run/ takes what the next start writes there, with some to spare,
- * and that the new program takes the code. */
+/* Checks that run/ has room for what the next start writes there, and more, and
+ * that the new program accepts the code. */
 static int
 prove(const char *program) {
     char path[48], warning[FAILURE_SIZE] = "";
@@ -103,8 +103,8 @@ prove(const char *program) {
     return result;
 }
 
-/* Tries the binary beside the loop, then waits for the loop; the end of the
- * process ends the wait. */
+/* Tries the binary beside the loop, then waits for the loop or for the end of
+ * the process. */
 static void *
 prepare_restart(void *unused) {
     char path[64];
@@ -118,7 +118,7 @@ prepare_restart(void *unused) {
     if (result < 0 || atomic_exchange(&wanted, false))
         refuse_restart(result < 0
                            ? failure_reason()
-                           : "the loop is busy, it did not come to its close "
+                           : "the loop is busy: it did not begin the close "
                              "within svr.close.force_close_delay");
     return unused;
 }
@@ -129,10 +129,10 @@ restart_request(const char *line, int asker) {
     if (strcmp(line, "restart") != 0)
         return PART_UNKNOWN;
     if (!atomic_compare_exchange_strong(&client, &nobody, asker)) {
-        dprintf(asker, "1" SVR_PROJECT ": a restart is on its way already\n");
+        dprintf(asker, "1" SVR_PROJECT ": a restart is already under way\n");
         close(asker);
     } else if (signals_thread(NULL, prepare_restart, NULL) != 0) {
-        refuse_restart("no thread can be had");
+        refuse_restart("no thread can be created");
     }
     return PART_TAKEN;
 }
@@ -153,12 +153,12 @@ highest_descriptor(void) {
     return highest;
 }
 
-/* Lets the next program have the listening sockets, whatever the hooks do with
- * theirs, and nothing else. */
+/* Leaves the listening sockets to the next program, whatever the hooks do with
+ * theirs, and no other descriptor. */
 static void
 keep_sockets(void) {
     int last = STDERR_FILENO;
-    make_room(); /* a part may have asked */
+    make_room(); /* a part may have asked for it */
     syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, AT_EXEC);
     for (int fd = highest_descriptor(); fd > STDERR_FILENO; fd--) {
         int kept = inherited_listens(fd) ? fcntl(fd, F_DUPFD, fd + 1) : -1;
@@ -168,7 +168,7 @@ keep_sockets(void) {
     lock_leave("LISTEN_PID", getpid());
 }
 
-/* Becomes the new binary. Returns when that fails. */
+/* Executes the new binary. Returns only if that fails. */
 static int
 become(void) {
     if (binary < 0) /* a part asked for the restart */
@@ -186,7 +186,7 @@ static int
 restart_event(enum part_event event, const struct conf *conf,
               const char *what) {
     if (event == PART_START)
-        unlinkat(part_folder, PROBE, 0); /* of a process that was killed */
+        unlinkat(part_folder, PROBE, 0); /* left by a process that was killed */
     if (event == PART_START || event == PART_RELOADED)
         delay = conf_number(conf, "svr.close.force_close_delay");
     if (event == PART_CLOSE && what)

@@ -9,15 +9,14 @@
 #include "kept.h"
 #include "timer.h"
 
-/* The pair that was asked for, until a reload begins with it; then its files.
- */
+/* The requested pair, until a reload begins with it; then its files. */
 static atomic_uint wanted;
 static unsigned taken;
 static struct kept_files files;
 
-/* The last good pair: what is on trial, or about to be reloaded, is not; else
- * the one before the pair that runs. It is chosen when it is asked for,
- * whatever a reload that is pending does to the slots. */
+/* Chooses the last good pair, if a pair is on trial or about to be reloaded;
+ * else the one before the running pair. The choice is made at the request,
+ * whatever a pending reload does to the slots. */
 static enum part_answer
 rollback_request(const char *line, int client) {
     if (strcmp(line, "rollback") != 0)
@@ -34,7 +33,8 @@ rollback_request(const char *line, int client) {
     return PART_TAKEN;
 }
 
-/* A request is for one reload: a refused one leaves nothing for the next. */
+/* A request is for one reload: if that is refused, the next is an ordinary
+ * one. */
 static const struct source *
 choose_wanted(void) {
     unsigned pair = atomic_exchange(&wanted, 0);
@@ -44,7 +44,7 @@ choose_wanted(void) {
     return kept_find(pair, &files);
 }
 
-/* The pair that runs now is the good one, and what it replaced is bad. */
+/* Notes that the running pair is good, and the one that it replaced is bad. */
 static void
 settle(void) {
     struct kept kept = kept_slots();

@@ -2,6 +2,6 @@
  *
  * needs: kept
  *
- * It is what the part `probation` keeps as good, or, when that is what runs,
- * the one before. A later start runs it too, until build/handler.so changes; an
- * explicit reload takes what make left. No function for hooks. */
+ * That is the pair which the part `probation` keeps as good or, if that one is
+ * running, the one before it. A later start runs it too, until build/handler.so
+ * changes; a reload takes what make built. No function for hooks. */

@@ -1,4 +1,4 @@
-/* rotate: log files of former days, hours or minutes. */
+/* rotate: keeps the log files of past days, hours or minutes. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -19,15 +19,16 @@ enum { PERIOD_SIZE = 24 };
 enum { NO_REPLACE = 1 }; /* RENAME_NOREPLACE of <linux/fs.h> */
 
 static char kind;                 /* D, H, M or 0 */
-static double limit;              /* of the file's size; 0: none */
-static int keep;                  /* how many, 0: all */
-static bool failing;              /* the last try, which was reported */
-static char in_file[PERIOD_SIZE]; /* the period of its lines; "": unknown */
+static double limit;              /* of the file's size; 0 = none */
+static int keep;                  /* number of old files; 0 = all */
+static bool failing;              /* the last try failed, and was reported */
+static char in_file[PERIOD_SIZE]; /* the period of its lines; "" = unknown */
 
-/* What the names in a folder begin with; one thread at a time rotates. */
+/* The prefix of the old files' names; one thread at a time rotates. */
 static const char *prefix;
 
-/* Names the local day, hour or minute of a moment, as it ends a file's name. */
+/* Writes the local day, hour or minute of a moment, as the ending of a file's
+ * name. */
 static void
 name_period(time_t when, char period[PERIOD_SIZE]) {
     struct tm local;
@@ -43,7 +44,8 @@ is_old(const struct dirent *entry) {
            strncmp(rest, ".2", 2) == 0 && strlen(rest) >= 11;
 }
 
-/* Removes the oldest files of a folder, but `keep`: the period orders them. */
+/* Removes the oldest files of a folder, and leaves `keep`: the period orders
+ * them. */
 static void
 prune(int dir) {
     struct dirent **old = NULL;
@@ -76,8 +78,9 @@ rename_away(int dir, const char *name, const char *period) {
     return 0;
 }
 
-/* Reports whether a file is one to rename: no pipe or terminal, and nothing
- * that is reached through /dev or /proc. -1 with errno: it cannot be known. */
+/* Reports whether a file may be renamed: not a pipe or a terminal, nor anything
+ * reached through /dev or /proc. -1 with errno set = that cannot be found
+ * out. */
 static int
 may_rename(const char *path, int dir, const char *name, struct stat *file) {
     if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)

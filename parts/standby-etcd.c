@@ -22,23 +22,23 @@ enum { RETRY_MS = 100, CAMPAIGN_MS = 500, TURN_MS = 1000 };
 #define MS     INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 
-enum { FILES = 3 }; /* the first three texts of TLS and the user are paths */
+enum { FILES = 3 }; /* the first three of these texts are paths */
 
 /* Keeps the lease over a restart. */
 #define KEPT "SVR_STANDBY_LEASE"
 
-/* As configured at the start; times in nanoseconds. */
+/* The configuration at the start; times in nanoseconds. */
 static int64_t ttl, wait_span, retry_timeout;
 static bool on;
 static struct etcd_conf asked; /* its texts last as long as the program */
 
-static _Atomic int64_t token; /* 0: a slave */
+static _Atomic int64_t token; /* 0 = slave */
 static timer_t last_resort;
 
-/* Whose turn it is to use etcd: the thread's, or the loop's at the close. */
+/* Held while using etcd: by the thread, or at the close by the loop. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-/* Takes the turn for the loop, if it comes in time: etcd may not answer. */
+/* Takes the turn for the loop, if it is free in time: etcd may not answer. */
 static bool
 take_turn(void) {
     int64_t until = etcd_now() + TURN_MS * MS;
@@ -58,8 +58,8 @@ svr_fencing_token(void) {
 /* Called by the loop when the lease may expire soon. */
 static int
 lose_lease(void *unused) {
-    svr_warn("standby-etcd: the lease was not renewed, token %jd is over; "
-             "begins again, as a slave",
+    svr_warn("standby-etcd: the lease was not renewed, token %jd has "
+             "expired; this server starts again, as a slave",
              (intmax_t)token);
     if (handler_index("on_slave") >= 0)
         handler_call("on_slave", NULL);
@@ -67,8 +67,8 @@ lose_lease(void *unused) {
     return unused != NULL;
 }
 
-/* From here the kernel ends a master whose lease may be over, whatever it does
- * or does not. */
+/* From here on the kernel ends a master whose lease may have expired, whatever
+ * its state. */
 static void
 arm(void) {
     int64_t valid = etcd_valid();
@@ -87,16 +87,16 @@ report_etcd(void) {
     away = !etcd_answers();
 }
 
-/* How long a server waits until it asks again. */
+/* How long a server waits before the next request. */
 static int
 pause_ms(bool good) {
     int64_t pause = token && wait_span > ttl / 3 ? ttl / 3 : wait_span;
     if (!token && pause > CAMPAIGN_MS * MS)
-        pause = CAMPAIGN_MS * MS; /* a slave looks often, and renews seldom */
+        pause = CAMPAIGN_MS * MS; /* a slave asks often, and renews rarely */
     return good ? (int)(pause / MS) : RETRY_MS;
 }
 
-/* Keeps the lease, and the key when it can be had. */
+/* Keeps the lease, and takes the key when it is free. */
 static void *
 keep_lease(void *unused) {
     for (int64_t renewed = 0;;) {
@@ -176,7 +176,7 @@ start_standby_etcd(const struct conf *conf) {
     if (etcd_open(&asked) < 0 ||
         timer_create(CLOCK_BOOTTIME, &event, &last_resort) < 0 ||
         signals_thread(NULL, keep_lease, NULL) != 0)
-        return svr_fail("standby-etcd: no timer or thread can be had");
+        return svr_fail("standby-etcd: no timer or thread can be created");
     return 1;
 }
 
@@ -207,7 +207,7 @@ check_standby_etcd(const struct conf *conf) {
     if (!*conf_text(conf, "standby_etcd.certificate") !=
         !*conf_text(conf, "standby_etcd.private_key"))
         return conf_blame(conf, "standby_etcd.certificate",
-                          "needs standby_etcd.private_key, and it this");
+                          "needs standby_etcd.private_key, and vice versa");
     return 0;
 }
 
@@ -217,7 +217,7 @@ standby_etcd_figures(struct figures *figures) {
     if (!on)
         return;
     figure_word(figures, "role", number ? "master" : "slave",
-                "Master: this one works; slave: it waits.");
+                "master = this server is active; slave = it waits.");
     figure_number(figures, "token", FIGURE_GAUGE, (double)number,
                   "The fencing token; 0 = a slave.");
 }

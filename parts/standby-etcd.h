@@ -2,18 +2,18 @@
  *
  * needs: etcd restart
  *
- * Without standby_etcd.endpoints it does nothing.
- * Servers with the same standby_etcd.key are one group. Who has the key in etcd
- * is the master; its lease is renewed, and when the master ends another one
- * continues with on_start: at once after a close, otherwise when the lease is
- * over. The others wait, ready (state "standby", role "slave").
+ * Without standby_etcd.endpoints it does nothing. Servers with the same
+ * standby_etcd.key are one group. The server that has the key in etcd is the
+ * master, and renews its lease. When it ends, another server continues with
+ * on_start: at once after a close, otherwise when the lease expires. The others
+ * wait, ready (state "standby", role "slave").
  *
- * A master whose lease was not renewed stops its work before the lease can be
- * over: at four fifths of it the loop calls the callback `on_slave`, closes the
- * hooks and begins again, as a slave. One whose loop does not come to that, or
- * that is stopped or frozen, is killed by the kernel (a timer with SIGKILL) the
- * moment the lease may be over; its supervisor starts it again. So there is
- * never more than one master at work. */
+ * A master that cannot renew its lease stops working before the lease expires:
+ * after four fifths of it the loop calls the callback `on_slave`, closes the
+ * hooks and starts again, as a slave. If the loop cannot do that, or the
+ * process is stopped or frozen, the kernel kills it (a timer with SIGKILL) when
+ * the lease may expire; its supervisor starts it again. So there is never more
+ * than one active master. */
 #ifndef STANDBY_ETCD_H
 #define STANDBY_ETCD_H
 
@@ -24,10 +24,11 @@
 extern "C" {
 #endif
 
-/* svr_fencing_token is the number of this mastership, 0 in a slave: larger than
- * that of each one before, so that a store can refuse what comes late from a
- * former master. The callback `on_master`, if the handler's table has one,
- * is called after on_start with it, a const int64_t *. Any thread. */
+/* svr_fencing_token returns the number of this mastership, 0 in a slave. It is
+ * larger than all earlier ones, so that a store can refuse late requests of a
+ * former master. If the handler's table has a callback `on_master`, it is
+ * called after on_start with a pointer to the number, a const int64_t *. Any
+ * thread. */
 int64_t svr_fencing_token(void);
 
 #ifdef __cplusplus

@@ -16,13 +16,13 @@
 #include "server.h"
 #include "signals.h"
 
-/* Leaves the descriptor of the lock to the program after a restart. */
+/* Passes the descriptor of the lock to the program after a restart. */
 #define KEPT "SVR_STANDBY_FD"
 
 static int lock = -1; /* never closed, which would free the lock */
 static atomic_bool master;
 
-/* Tries to have the lock, or waits for it. */
+/* Tries to take the lock, or waits for it. */
 static int
 have(int how) {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -60,7 +60,7 @@ start_standby(const char *path) {
     svr_info("standby: waits for the master, pid %d", (int)other.l_pid);
     return signals_thread(NULL, wait_for_it, NULL) == 0
                ? 1
-               : svr_fail("standby: no thread can be had");
+               : svr_fail("standby: no thread can be created");
 }
 
 static int
@@ -76,7 +76,7 @@ standby_event(enum part_event event, const struct conf *conf,
 static void
 standby_figures(struct figures *figures) {
     figure_word(figures, "role", master ? "master" : "slave",
-                "Master: this one works; slave: it waits.");
+                "master = this server is active; slave = it waits.");
 }
 
 static const struct svr_key keys[] = {

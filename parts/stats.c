@@ -27,8 +27,8 @@ struct cell {
 static LIST_HEAD(, cell) cells = LIST_HEAD_INITIALIZER(cells);
 
 static struct svr_stat *const *next_list; /* what the next code declares */
-static bool declared;                     /* it did */
-static char wrong[256];                   /* why it is refused; "" = not */
+static bool declared;                     /* it declared them */
+static char wrong[256]; /* why it is refused; "" = it is not */
 
 /* ---- Declarations ----------------------------------------------------- */
 
@@ -48,7 +48,7 @@ find_mistake(const struct svr_stat *stat) {
         (*stat->name >= '0' && *stat->name <= '9'))
         return "a name has letters, digits and underscores, at most 99";
     if (strncmp(stat->name, "svr_", 4) == 0)
-        return "names that begin with svr_ are the server's";
+        return "names that begin with svr_ are reserved";
     if (counts != ends_in(stat->name, "_total"))
         return counts ? "a counter's name ends in _total"
                       : "only a counter's name ends in _total";
@@ -116,7 +116,7 @@ find_cell(const struct svr_stat *stat) {
     if (!cell)
         cell = make_cell(stat);
     if (cell && (!cell->help || strcmp(cell->help, stat->help) != 0)) {
-        char *help = strdup(stat->help); /* a status may show the former one */
+        char *help = strdup(stat->help); /* a status may use the old one */
         cell->help = help ? help : cell->help;
     }
     return cell && cell->help ? cell : NULL;
@@ -142,7 +142,7 @@ take_stat(struct svr_stat *stat) {
     return NULL;
 }
 
-/* Logs what the next code declares otherwise than the live one. */
+/* Logs the figures that the next code declares differently. */
 static void
 report_restarts(void) {
     const struct cell *one, *other;
@@ -151,7 +151,7 @@ report_restarts(void) {
             if (one->live && !one->next && other->next && !other->live &&
                 strcmp(one->name, other->name) == 0)
                 svr_info("stats: %s is another kind of figure now, or has "
-                         "other buckets: it counts apart from the former one",
+                         "other buckets: it begins again at 0",
                          one->name);
 }
 
@@ -176,7 +176,7 @@ void
 svr_stats_declare(struct svr_stat *const *first, struct svr_stat *const *end) {
     if (declared && first == next_list)
         return;
-    settle_stats(false); /* of code that was not taken */
+    settle_stats(false); /* those of code that was rejected */
     next_list = first;
     declared = true;
     for (struct svr_stat *const *at = first; at && at < end && !*wrong; at++) {
@@ -241,7 +241,7 @@ stats_event(enum part_event event, const struct conf *conf, const char *text) {
 
 /* ---- Over a restart --------------------------------------------------- */
 
-/* A declaration and its values, as they are kept. */
+/* A declaration and its values, as saved. */
 struct kept_stat {
     char name[NAME_SIZE];
     int32_t kind, count;
@@ -268,7 +268,7 @@ save_stats(FILE *out) {
     }
 }
 
-/* What the code no longer declares, or declares otherwise, is dropped. */
+/* Drops figures that the code no longer declares, or declares differently. */
 static int
 load_stats(const void *bytes, size_t size) {
     struct kept_stat kept;
@@ -294,7 +294,7 @@ load_stats(const void *bytes, size_t size) {
     return 0;
 }
 
-/* The number that stands for a cell. */
+/* The number shown for a cell. */
 static double
 cell_number(struct cell *cell) {
     struct svr_gauge gauge = {{.value = &cell->value}};

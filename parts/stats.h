@@ -11,15 +11,14 @@
  *                   0.001, 0.01, 0.1, 1);
  *
  * and use it anywhere: svr_counter_add(&orders, 1). Another file declares
- * `extern struct svr_counter orders;`. All are in the status, the JSON, the
- * metrics and the summary without further code. They keep their values over
- * reloads; with the part checkpoint also over restarts. A name that is new
- * begins at 0; so does one whose kind or buckets changed.
+ * `extern struct svr_counter orders;`. All appear in the status, the JSON, the
+ * metrics and the summary without further code. They keep their values across
+ * reloads, and with the part checkpoint across restarts. A new name begins at
+ * 0, and so does one whose kind or buckets changed.
  *
- * Names are those of Prometheus: letters, digits and underscores, not beginning
- * with "svr_"; a counter's ends in "_total". A name that is wrong, or declared
- * twice, rejects the reload. All functions may be called in any thread.
- */
+ * Names follow Prometheus: letters, digits and underscores; they do not begin
+ * with "svr_", and a counter's ends in "_total". An invalid or duplicate name
+ * rejects the reload. Any thread may call any function. */
 #ifndef STATS_H
 #define STATS_H
 
@@ -33,7 +32,7 @@ extern "C" {
 
 enum svr_stat_kind { SVR_STAT_COUNTER, SVR_STAT_GAUGE, SVR_STAT_HISTOGRAM };
 
-/* What a declaration is made of; `value` is the server's. */
+/* The content of a declaration; the server sets `value`. */
 struct svr_stat {
     const char *name, *help;
     enum svr_stat_kind kind;
@@ -58,14 +57,14 @@ struct svr_histogram {
     SVR_STAT(svr_counter, variable, name, help, SVR_STAT_COUNTER, 0, NULL)
 #define SVR_GAUGE(variable, name, help)                                        \
     SVR_STAT(svr_gauge, variable, name, help, SVR_STAT_GAUGE, 0, NULL)
-/* At most 64 bounds, rising. */
+/* At most 64 bounds, in rising order. */
 #define SVR_HISTOGRAM(variable, name, help, ...)                               \
     static const double svr_bounds_##variable[] = {__VA_ARGS__};               \
     SVR_STAT(svr_histogram, variable, name, help, SVR_STAT_HISTOGRAM,          \
              (int)(sizeof svr_bounds_##variable / sizeof(double)),             \
              svr_bounds_##variable)
 
-/* The variable, and its entry in the list of all. */
+/* Defines the variable, and its entry in the list of all figures. */
 #define SVR_STAT(type, variable, name, help, kind, count, bounds)              \
     extern struct type variable;                                               \
     struct type variable __attribute__((section("svr_stat_data"))) = {         \

@@ -1,4 +1,4 @@
-/* store: a file that is whole or not there; the one before it is kept. */
+/* store: a file that is whole or not there; the previous one is kept. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include "part.h"
 #include "store.h"
 
-/* A file begins with this. */
+/* The header of a file. */
 struct head {
     char magic[8];
     uint64_t size, sum; /* of the rest */
@@ -28,8 +28,8 @@ checksum(const unsigned char *bytes, size_t size) {
     return sum;
 }
 
-/* Puts the new file on the disk, and keeps the former one as NAME.1 too, in
- * place of the one before. */
+/* Syncs the new file to disk, and makes the previous one NAME.1 too, replacing
+ * the one before. */
 static int
 keep_former(int at, const char *name, int fresh) {
     char former[FOLDER_NAME + 2];
@@ -39,10 +39,10 @@ keep_former(int at, const char *name, int fresh) {
     unlinkat(at, former, 0);
     if (linkat(at, name, at, former, 0) == 0 || errno == ENOENT)
         return 0;
-    return renameat(at, name, at, former); /* a disk without hard links */
+    return renameat(at, name, at, former); /* hard links are not supported */
 }
 
-/* Makes the names last in the folder of a file. */
+/* Syncs the folder of a file. */
 static int
 sync_folder(const char *path) {
     char name[FOLDER_NAME];
@@ -93,7 +93,7 @@ read_whole(int fd, void *to, size_t size) {
     return true;
 }
 
-/* Reads the file behind its head. NULL with errno; 0: it is damaged. */
+/* Reads the rest of a file. Returns NULL with errno; 0 = it is damaged. */
 static unsigned char *
 read_rest(int fd, size_t *size) {
     struct head head;
@@ -103,7 +103,7 @@ read_rest(int fd, size_t *size) {
     errno = 0;
     if (memcmp(head.magic, form.magic, sizeof form.magic) != 0 ||
         head.size != (uint64_t)file.st_size - sizeof head ||
-        head.size >= SIZE_MAX) /* of a larger machine */
+        head.size >= SIZE_MAX) /* from a machine with a larger size_t */
         return NULL;
     unsigned char *bytes = malloc(head.size + 1);
     if (bytes && read_whole(fd, bytes, head.size)) {
@@ -118,8 +118,8 @@ read_rest(int fd, size_t *size) {
     return NULL;
 }
 
-/* Reads a file. NULL with errno: ENOENT, it is missing; 0, it is damaged; else
- * it cannot be read now. */
+/* Reads a file. Returns NULL with errno: ENOENT = it is missing; 0 = it is
+ * damaged; else it cannot be read now. */
 static unsigned char *
 read_stored(const char *path, size_t *size) {
     int fd = folder_open(part_folder, path, O_RDONLY | O_CLOEXEC, 0);
@@ -164,13 +164,13 @@ store_take(const char *path, void **bytes, size_t *size) {
     if (!*bytes && errno != 0 && errno != ENOENT)
         return cannot_read(before);
     if (!*bytes && (damaged || errno == 0)) {
-        svr_fail("%.200s is damaged, and there is no good one before it", path);
+        svr_fail("%.200s is damaged, and there is no good older one", path);
         errno = 0;
         return -1;
     }
     if (!*bytes)
         return 0;
-    svr_err("%.200s %s; took the one before it", path,
+    svr_err("%.200s %s; the previous one is used", path,
             damaged ? "is damaged (now .damaged)" : "is missing");
     if (damaged)
         set_aside(path);

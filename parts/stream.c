@@ -1,4 +1,4 @@
-/* stream: buffered connections for any protocol, in and out, over reloads. */
+/* stream: buffered connections for any protocol; they survive reloads. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
@@ -34,25 +34,25 @@ struct bytes {
     size_t start, end, room;
 };
 
-/* Where clients come. */
+/* A listener. */
 struct place {
     LIST_ENTRY(place) entry;
     char key[32];
     struct listen listen;
     struct stream_terms now, wanted;
-    bool ends; /* no more clients are wanted */
+    bool ends; /* accepts no more clients */
     int64_t count;
 };
 
-/* What a connection out has besides. */
+/* The additional data of an outgoing connection. */
 struct outgoing {
     struct stream_terms terms;
     char address[320];
     struct connect attempt;
-    int tries;      /* since a message came */
-    int64_t again;  /* when to connect, monotonic; 0 = it is being done */
+    int tries;      /* since the last message arrived */
+    int64_t again;  /* when to connect, monotonic; 0 = now connecting */
     bool dismissed; /* the handler closed it */
-    bool fresh;     /* made in this on_reload, which may be rejected */
+    bool fresh;     /* made in this on_reload, whose reload may be rejected */
 };
 
 /* OPEN; CLOSING = once all is sent; BROKEN = at once. */
@@ -63,15 +63,15 @@ struct connection {
     LIST_ENTRY(connection) entry;
     TAILQ_ENTRY(connection) due_entry;
     struct place *place;  /* of a client; or NULL */
-    struct outgoing *out; /* of a connection out; or NULL */
+    struct outgoing *out; /* of an outgoing connection; or NULL */
     void *session;        /* of TLS; or NULL */
-    int fd, events;       /* -1: it is not connected */
+    int fd, events;       /* fd -1 = not connected */
     struct bytes in, unsent;
-    size_t need;   /* bytes that the next message has at least */
-    int64_t moved; /* when a byte came or went, monotonic */
-    int64_t begun; /* when the message began that is not whole; 0 = none */
+    size_t need;   /* the least number of bytes of the next message */
+    int64_t moved; /* when a byte was last received or sent, monotonic */
+    int64_t begun; /* when the incomplete message began; 0 = none */
     enum stream_state state;
-    bool due;    /* in the list of those that have something to do */
+    bool due;    /* in the list of connections to serve */
     bool eof;    /* the peer sends no more */
     bool paused; /* messages wait */
     bool full;   /* `drained` must be called */
@@ -83,7 +83,7 @@ static LIST_HEAD(, place) places;
 static LIST_HEAD(, connection) connections;
 static TAILQ_HEAD(due_list, connection) due = TAILQ_HEAD_INITIALIZER(due);
 static struct bytes spare;
-static const struct connection *present; /* it is being served */
+static const struct connection *present; /* the one being served */
 static bool ending, reloading;
 static int64_t clients;
 static struct { uint64_t accepted, refused, messages, received, sent; } totals;
@@ -96,7 +96,7 @@ terms_of(const struct connection *c) {
     return c->out ? &c->out->terms : &c->place->now;
 }
 
-/* Notes that a connection ends; the first reason stays. */
+/* Marks a connection as ending; the first reason is kept. */
 static void
 end_stream(struct connection *c, enum stream_state state, const char *reason) {
     if (c->state < state)
@@ -105,8 +105,8 @@ end_stream(struct connection *c, enum stream_state state, const char *reason) {
         snprintf(c->reason, sizeof c->reason, "%s", reason);
 }
 
-/* Calls a callback. A failure that is the server's own, and not of the client's
- * bytes, is reported, and ends the connection. */
+/* Calls a callback. A failure that is the server's, not the client's, is
+ * reported, and ends the connection. */
 static int
 call_stream(struct connection *c, enum stream_calls which,
             struct svr_message *message) {
@@ -115,7 +115,7 @@ call_stream(struct connection *c, enum stream_calls which,
         return 0;
     message->stream = &c->stream;
     failure_clear();
-    if (which > STREAM_MESSAGE && call->name) /* the loop has named `message` */
+    if (which > STREAM_MESSAGE && call->name) /* the loop named `message` */
         watchdog_enter(call->name);
     int result =
         call->own ? call->own(message) : handler_call(call->name, message);
@@ -136,7 +136,7 @@ bytes_size(const struct bytes *bytes) {
     return bytes->end - bytes->start;
 }
 
-/* Makes room for `more` bytes at the end. Returns -1 without memory. */
+/* Makes room for `more` bytes at the end. Returns -1 if memory is short. */
 static int
 bytes_reserve(struct bytes *bytes, size_t more) {
     size_t size = bytes_size(bytes);
@@ -162,8 +162,8 @@ bytes_reserve(struct bytes *bytes, size_t more) {
     return 0;
 }
 
-/* Gives the memory back when nothing is in it: one piece to the next that needs
- * some. */
+/* Releases the memory of an empty buffer; one piece is kept for the next
+ * buffer. */
 static void
 bytes_rest(struct bytes *bytes) {
     if (bytes_size(bytes) > 0)
@@ -177,7 +177,7 @@ bytes_rest(struct bytes *bytes) {
 
 /* ---- A connection's end ----------------------------------------------- */
 
-/* Has the loop serve a connection soon, outside the present callback. */
+/* Has the loop serve a connection soon, outside the current callback. */
 static void
 make_due(struct connection *c) {
     if (c->due)
@@ -204,7 +204,8 @@ watch_stream(struct connection *c, int events) {
         end_stream(c, BROKEN, strerror(errno));
 }
 
-/* Closes a socket. Bytes left unread would take the last answer away. */
+/* Closes a socket. Unread bytes would cause a reset, and lose the last
+ * answer. */
 static void
 hang_up_socket(int fd) {
     static char waste[MUCH];
@@ -214,7 +215,7 @@ hang_up_socket(int fd) {
     close(fd);
 }
 
-/* Closes the socket of a connection, and forgets what was on its way. */
+/* Closes the socket of a connection, and drops its buffered bytes. */
 static void
 disconnect(struct connection *c) {
     if (c->fd >= 0) {
@@ -233,7 +234,7 @@ disconnect(struct connection *c) {
     c->eof = c->full = false;
 }
 
-/* Removes a connection without a call. */
+/* Removes a connection without calling its callbacks. */
 static void
 remove_stream(struct connection *c) {
     disconnect(c);
@@ -262,7 +263,7 @@ close_stream(struct connection *c) {
     }
 }
 
-/* A connection that will be made again: after a random part of a pause that
+/* Plans to make a lost connection again, after a random part of a pause that
  * grows to `retry`. */
 static void
 lose_stream(struct connection *c) {
@@ -311,7 +312,7 @@ flush_stream(struct connection *c) {
     bytes_rest(bytes);
 }
 
-/* Whether more bytes of the peer are of use now. */
+/* Whether more bytes of the peer are wanted now. */
 static bool
 may_receive(const struct connection *c) {
     return c->state == OPEN && !c->eof && !c->paused && c->fd >= 0 &&
@@ -350,7 +351,7 @@ receive_stream(struct connection *c) {
     }
 }
 
-/* Finds the next message. Returns its length; 0 = it has not come. */
+/* Finds the next message. Returns its length; 0 = it is not complete. */
 static size_t
 frame_message(struct connection *c) {
     size_t size = bytes_size(&c->in), most = terms_of(c)->message_size;
@@ -362,7 +363,7 @@ frame_message(struct connection *c) {
     if (length < 0)
         end_stream(c, CLOSING, failure_reason());
     else if ((size_t)length > most || (length == 0 && size >= most))
-        end_stream(c, CLOSING, "a message is longer than is allowed");
+        end_stream(c, CLOSING, "a message is longer than allowed");
     else if (length > 0 && (size_t)length <= size)
         return (size_t)length;
     else if (c->eof)
@@ -371,8 +372,7 @@ frame_message(struct connection *c) {
     return 0;
 }
 
-/* Calls the handler with all messages that are whole, until it waits for
- * something else. */
+/* Calls the handler with all complete messages, until it must wait. */
 static void
 take_messages(struct connection *c) {
     size_t length;
@@ -391,7 +391,7 @@ take_messages(struct connection *c) {
     bytes_rest(&c->in);
 }
 
-/* Whether a connection stays open: more may come, or something is yet to be
+/* Whether a connection stays open: more bytes may arrive, or are still to be
  * sent. */
 static bool
 stays_open(const struct connection *c) {
@@ -399,7 +399,8 @@ stays_open(const struct connection *c) {
            (c->state == CLOSING && c->stream.unsent > 0 && c->fd >= 0);
 }
 
-/* Ends a connection whose time has come, or waits for what it waits for. */
+/* Ends a connection that has nothing more to do, or watches for its next
+ * event. */
 static void
 settle_stream(struct connection *c) {
     if (c->state == OPEN && c->eof && !c->paused && !c->full &&
@@ -417,7 +418,7 @@ settle_stream(struct connection *c) {
         close_stream(c);
 }
 
-/* Takes a connection as far as it goes now. */
+/* Serves a connection as far as is possible without waiting. */
 static void
 advance_stream(struct connection *c) {
     struct svr_message none = {.reason = NULL};
@@ -425,7 +426,7 @@ advance_stream(struct connection *c) {
     present = c;
     for (int turn = 0; more && turn < TURNS; turn++) {
         take_messages(c);
-        more = c->stream.unsent >= MUCH; /* messages may have been left */
+        more = c->stream.unsent >= MUCH; /* messages may be left */
         flush_stream(c);
         more = more && c->stream.unsent == 0;
         if (c->full && c->stream.unsent == 0 && c->state == OPEN) {
@@ -466,7 +467,7 @@ serve_due(void *unused) {
 
 /* ---- Clients ---------------------------------------------------------- */
 
-/* Begins to serve a socket, with TLS where it is wanted. */
+/* Begins to serve a socket, with TLS if configured. */
 static void
 begin_stream(struct connection *c, int fd) {
     const struct stream_terms *terms = terms_of(c);
@@ -479,7 +480,7 @@ begin_stream(struct connection *c, int fd) {
     c->moved = loop_now();
     if (!off)
         c->session = stream_tls->open(fd, name, &off);
-    c->begun = c->session ? c->moved : 0; /* the handshake has its time */
+    c->begun = c->session ? c->moved : 0; /* the handshake has a time limit */
     present = c;
     if (c->session || off)
         call_stream(c, STREAM_OPENED, &none);
@@ -540,8 +541,8 @@ connected_stream(void *arg) {
     return 0;
 }
 
-/* Begins to connect those whose time has come; sets the time of the next look
- * at all connections. */
+/* Starts the connection attempts that are due, and sets the time of the next
+ * sweep. */
 static int
 connect_streams(void *unused) {
     struct connection *c;
@@ -570,7 +571,7 @@ connect_streams(void *unused) {
         .key = "svr.stream", .own = sweep_streams, .every = every});
 }
 
-/* Why a connection takes too long, or NULL. */
+/* Returns why a connection is too slow, or NULL. */
 static const char *
 late_reason(struct connection *c, int64_t now) {
     const struct stream_terms *terms = terms_of(c);
@@ -584,7 +585,7 @@ late_reason(struct connection *c, int64_t now) {
     return now - c->moved > terms->idle && !pauses ? "idle" : NULL;
 }
 
-/* Ends those that take too long; connects those whose time has come. */
+/* Ends connections that take too long, and starts the attempts that are due. */
 static int
 sweep_streams(void *unused) {
     struct connection *c, *next;
@@ -741,7 +742,7 @@ svr_stream_send(struct svr_stream *stream, const void *data, size_t size) {
     struct connection *c = (struct connection *)stream;
     if (c->state != OPEN)
         return svr_fail("svr_stream_send: the connection is closing");
-    size_t most = terms_of(c)->unsent_size; /* a reload may have lowered it */
+    size_t most = terms_of(c)->unsent_size; /* a reload may lower it */
     bool fits = stream->unsent <= most && size <= most - stream->unsent;
     if (!fits || bytes_reserve(&c->unsent, size) < 0) {
         end_stream(c, BROKEN,
@@ -838,14 +839,14 @@ stream_callback(const struct svr_stream *stream, enum stream_calls which) {
 
 /* ---- Its life --------------------------------------------------------- */
 
-/* Fails if new code lacks a callback of these. */
+/* Fails if the new code lacks one of these callbacks. */
 static int
 check_terms(const struct stream_terms *terms, const char *what) {
     for (int i = 0; i < STREAM_CALLS; i++) {
         const char *name = terms->calls[i].name;
         if (name && handler_index(name) < 0)
-            return svr_fail("the stream %s is watched by %.64s, which the new "
-                            "code does not have",
+            return svr_fail("the stream %s needs the callback %.64s, which the "
+                            "new code does not have",
                             what, name);
     }
     return 0;
@@ -864,7 +865,7 @@ check_streams(void) {
     return 0;
 }
 
-/* Puts in force what hooks want, or forgets it. */
+/* Puts the listeners that hooks asked for in force, or drops them. */
 static void
 settle_places(bool good) {
     struct place *place;
@@ -893,7 +894,8 @@ settle_places(bool good) {
     connect_streams(NULL);
 }
 
-/* Accepts no more clients, sends the answers that are due, and ends all. */
+/* Accepts no more clients, sends the pending answers, and ends all
+ * connections. */
 static void
 finish_streams(bool restarts) {
     struct place *place;
@@ -937,9 +939,9 @@ stream_figures(struct figures *figures) {
     figure_number(figures, "clients", FIGURE_GAUGE, (double)clients,
                   "Clients.");
     figure_number(figures, "accepted", FIGURE_COUNTER, (double)totals.accepted,
-                  "Clients that came, since the start.");
+                  "Clients accepted since the start.");
     figure_number(figures, "refused", FIGURE_COUNTER, (double)totals.refused,
-                  "Clients that came beyond most and were sent away.");
+                  "Clients refused since there were too many.");
     figure_number(figures, "messages", FIGURE_COUNTER, (double)totals.messages,
                   "Messages handled.");
     figure_number(figures, "received", FIGURE_COUNTER, (double)totals.received,

@@ -12,21 +12,22 @@
 #include "part.h"
 #include "symbols.h"
 
-/* A file in memory. Nothing in it is believed: every offset, count and string
- * is held against the file's size before it is used. */
+/* A file in memory. Nothing in it is trusted: every offset, count and string is
+ * checked against the file's size before it is used. */
 struct image {
     const char *bytes;
     size_t size;
     ElfW(Ehdr) head;
 };
 
-/* True if `count` things of `size` bytes at `offset` lie in the file. */
+/* Returns true if `count` items of `size` bytes at `offset` are within the
+ * file. */
 static bool
 inside(const struct image *image, size_t offset, size_t count, size_t size) {
     return offset <= image->size && count <= (image->size - offset) / size;
 }
 
-/* Copies row `i` of a table that lies in the file; rows need no alignment. */
+/* Copies row `i` of a table within the file; rows need no alignment. */
 static void
 get_row(const struct image *image, size_t table, size_t i, void *row,
         size_t size) {
@@ -41,7 +42,7 @@ get_section(const struct image *image, size_t i, ElfW(Shdr) * section) {
     return true;
 }
 
-/* Returns a string of a table of strings, or NULL if it does not end there. */
+/* Returns a string of a string table, or NULL if it does not end within it. */
 static const char *
 get_text(const struct image *image, const ElfW(Shdr) * table, size_t offset) {
     if (table->sh_type != SHT_STRTAB || offset >= table->sh_size ||
@@ -51,7 +52,7 @@ get_text(const struct image *image, const ElfW(Shdr) * table, size_t offset) {
     return memchr(text, '\0', table->sh_size - offset) ? text : NULL;
 }
 
-/* Reads the header; true if the table of sections lies in the file. */
+/* Reads the header. Returns true if the section table is within the file. */
 static bool
 has_sections(struct image *image) {
     ElfW(Ehdr) *head = &image->head;
@@ -63,8 +64,8 @@ has_sections(struct image *image) {
            inside(image, head->e_shoff, head->e_shnum, sizeof(ElfW(Shdr)));
 }
 
-/* Finds the file's table of symbols; false if it was stripped, or lies outside.
- */
+/* Finds the file's symbol table. Returns false if it was stripped, or is not
+ * within the file. */
 static bool
 find_symbols(const struct image *image, ElfW(Shdr) * table,
              ElfW(Shdr) * names) {
@@ -75,7 +76,7 @@ find_symbols(const struct image *image, ElfW(Shdr) * table,
     return false;
 }
 
-/* Looks the offset up. */
+/* Looks up the offset. */
 static bool
 search_symbols(const struct image *image, size_t offset, char name[64],
                size_t *inner) {

@@ -1,4 +1,4 @@
-/* task: work with a limit of time and retries, in a process of its own. */
+/* task: runs work in a child process, with a time limit and retries. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +38,7 @@ find_task(const char *key) {
 
 static void begin_waiting(void);
 
-/* Takes a task off the list. */
+/* Removes a task from the list. */
 static void
 take_task(struct task *task) {
     running -= task->child.pid != 0;
@@ -58,7 +58,7 @@ finish_task(struct task *task, int status, const char *reason) {
                                 .size = task->child.size,
                                 .cut = task->child.cut,
                                 .tries = task->tries};
-    take_task(task); /* before the call, which may use its key again */
+    take_task(task); /* before the call, which may reuse its key */
     *(*reason ? &failed : &done) += 1;
     int heard = handler_call(task->done, &result);
     free(task);
@@ -72,8 +72,8 @@ go_on(void *task) {
     return 0;
 }
 
-/* Lets a task wait for its next try: a random part of a pause that grows. -1:
- * no memory. */
+/* Delays the next try of a task by a random part of a growing pause. -1 =
+ * memory is short. */
 static int
 pause_for(struct task *task) {
     uint32_t part = 0;
@@ -128,7 +128,7 @@ begin_waiting(void) {
         snprintf(key, sizeof key, "task %s", task->key);
         if (child_start(&task->child, key, work_in_child, task,
                         task->options.limit, task_over) < 0) {
-            pause_for(task); /* no process can be had now */
+            pause_for(task); /* no process can be created now */
         } else {
             task->tries++;
             running++;
@@ -146,7 +146,7 @@ svr_task(const char *key, svr_call *call, void *arg, struct svr_task options) {
     else if (!*key || strlen(key) >= sizeof task->key)
         reason = "a key has 1 to 38 bytes";
     else if (find_task(key))
-        reason = "the key is a task's";
+        reason = "another task has the key";
     else if (!(task = calloc(1, sizeof *task)))
         reason = "no memory";
     if (reason) {
@@ -220,9 +220,9 @@ task_figures(struct figures *figures) {
     figure_number(figures, "waiting", FIGURE_GAUGE, all - running,
                   "Tasks that wait to run, or for their next try.");
     figure_number(figures, "done", FIGURE_COUNTER, (double)done,
-                  "Tasks that ended well.");
+                  "Tasks that succeeded.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failed,
-                  "Tasks of which the last try failed.");
+                  "Tasks whose last try failed.");
     figure_number(figures, "retried", FIGURE_COUNTER, (double)retried,
                   "Tries after the first.");
 }

@@ -1,5 +1,6 @@
-/* timer_thread: timers that tick while `run` blocks, on a thread of their own.
- * It holds the lock while a callback runs, and so do a reload and the close. */
+/* timer_thread: timers on their own thread, which tick even while `run` blocks.
+ * The thread holds the lock while a callback runs; a reload and the close hold
+ * it too. */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <string.h>
@@ -14,14 +15,14 @@ enum { NANO = 1000000000, THREAD_TIMERS = 32 };
 
 /* A timer; a free place has no key. */
 static struct task {
-    char key[48], name[64]; /* its own, and the callback's */
+    char key[48], name[64]; /* key, and name of the callback */
     void *arg;
     int64_t every, due;
 } tasks[THREAD_TIMERS], saved[THREAD_TIMERS];
 
 static pthread_mutex_t lock;   /* recursive */
-static pthread_cond_t changed; /* by the monotonic clock */
-static pthread_t thread;       /* 0: not yet needed */
+static pthread_cond_t changed; /* uses the monotonic clock */
+static pthread_t thread;       /* 0 = not started */
 static atomic_bool wanted;     /* the loop wants the lock, and gets it next */
 
 static struct task *
@@ -76,7 +77,7 @@ svr_add_thread_timer(const char *key, svr_call *call, void *arg, double every) {
         memcpy(task->key, key, strlen(key));
         pthread_cond_signal(&changed);
     } else {
-        svr_warn("timer %.47s refused (parts/timer_thread.h says why)", key);
+        svr_warn("timer %.47s refused (rules: parts/timer_thread.h)", key);
     }
     pthread_mutex_unlock(&lock);
     return good ? 0 : -1;

@@ -1,4 +1,4 @@
-/* tls: TLS for the parts stream, lines and respd, by OpenSSL. */
+/* tls: TLS for the parts stream, lines and respd, with OpenSSL. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <openssl/err.h>
@@ -16,24 +16,25 @@
 
 enum { WARN_DAYS = 14, DAY = 86400 };
 
-/* What a configuration makes: how we serve, and how we connect. */
+/* The contexts of a configuration: for serving, and for connecting. */
 struct contexts {
-    SSL_CTX *server, *client; /* server NULL: no certificate */
-    bool knows;               /* client: whom it trusts */
+    SSL_CTX *server, *client; /* server NULL = no certificate */
+    bool knows;               /* the client context has its CA certificates */
 };
 static struct contexts now, next;
 static uint64_t handshakes, failures;
 
 struct session {
     SSL *ssl;
-    int wants; /* SVR_READ or SVR_WRITE, beyond what the stream waits for */
+    int wants; /* SVR_READ or SVR_WRITE, in addition to what the stream waits
+                  for */
     bool failed, established;
     char reason[96];
 };
 
 /* ---- Files ------------------------------------------------------------ */
 
-/* A path from the project's folder, wherever a hook has changed to. */
+/* Makes a path absolute: a hook may have left the project's folder. */
 static const char *
 path_of(const struct conf *conf, const char *key, char path[512]) {
     const char *text = conf_text(conf, key);
@@ -89,14 +90,14 @@ use_certificate(const struct conf *conf, SSL_CTX *context) {
         return blame_file(conf, "tls.certificate");
     file = path_of(conf, "tls.key", path);
     if (!file)
-        return conf_blame(conf, "tls.key", "tls.certificate needs its key");
+        return conf_blame(conf, "tls.key", "tls.certificate needs a key");
     if (SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context) != 1)
         return blame_file(conf, "tls.key");
     return 0;
 }
 
-/* Verifies the peers of a context by a key's file. */
+/* Has a context verify its peers with the CA file that a key names. */
 static int
 use_ca(const struct conf *conf, SSL_CTX *context, const char *key, int mode) {
     char path[512];
@@ -135,7 +136,7 @@ make_contexts(const struct conf *conf, struct contexts *made) {
     return result;
 }
 
-/* Reads the files with each configuration that is read, but not for svr_conf.h,
+/* Reads the files whenever a configuration is read, except for svr_conf.h,
  * which may be made on another machine. */
 static int
 check_tls(const struct conf *conf) {
@@ -157,7 +158,7 @@ expiry(void) {
                : 0;
 }
 
-/* Each day: a certificate that ends soon. */
+/* Warns once a day of a certificate that expires soon. */
 static int
 warn_of_expiry(void *unused) {
     time_t end = expiry(), left = end - time(NULL);
@@ -188,7 +189,7 @@ open_tls(int fd, const char *name, bool *off) {
     *off = !context || (local && !name);
     if (*off)
         return NULL;
-    if (name && !now.knows) /* takes milliseconds: only where it is needed */
+    if (name && !now.knows) /* takes milliseconds, so only if it is needed */
         now.knows = SSL_CTX_set_default_verify_paths(now.client) == 1;
     struct session *session = calloc(1, sizeof *session);
     SSL *ssl = session ? SSL_new(context) : NULL;
@@ -212,7 +213,7 @@ open_tls(int fd, const char *name, bool *off) {
     return session;
 }
 
-/* Reads an outcome of SSL_read or SSL_write as recv(2) has it. */
+/* Turns a result of SSL_read or SSL_write into one of recv(2). */
 static ssize_t
 outcome(struct session *session, int result, int usual) {
     int error = SSL_get_error(session->ssl, result), number = errno;
@@ -235,7 +236,7 @@ outcome(struct session *session, int result, int usual) {
     unsigned long code = ERR_peek_error();
     const char *reason = ERR_reason_error_string(code);
     if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        reason = "closed by the peer without TLS's own end";
+        reason = "closed by the peer without ending TLS";
     else if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER ||
              ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST)
         reason = "the peer does not speak TLS";
@@ -293,7 +294,7 @@ static void
 close_tls(void *arg) {
     struct session *session = arg;
     if (!session->failed && session->established)
-        SSL_shutdown(session->ssl); /* if there is room for it */
+        SSL_shutdown(session->ssl); /* if the socket has room for it */
     ERR_clear_error();
     SSL_free(session->ssl);
     free(session);
@@ -330,7 +331,7 @@ tls_event(enum part_event event, const struct conf *conf, const char *text) {
 static void
 tls_figures(struct figures *figures) {
     figure_number(figures, "expires", FIGURE_GAUGE, (double)expiry(),
-                  "End of the certificate, in seconds since 1970; 0 = none.");
+                  "Expiry of the certificate, seconds since 1970; 0 = none.");
     figure_number(figures, "handshakes", FIGURE_COUNTER, (double)handshakes,
                   "Handshakes that succeeded.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failures,

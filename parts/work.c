@@ -1,4 +1,4 @@
-/* work: blocking calls on a few threads; the loop continues. */
+/* work: runs blocking calls on a few threads, while the loop continues. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stdlib.h>
@@ -18,14 +18,14 @@ enum { PIN_AGE = HANDLER_KEPT - 4, PAUSE_MS = 10 };
 
 struct job {
     TAILQ_ENTRY(job) entry;
-    const char *name, *done;       /* of the handler's callbacks */
-    svr_call *own_call, *own_done; /* a part's instead; or NULL */
-    svr_call *call;                /* what runs */
-    struct handler *code;          /* in this code; NULL: it is kept */
-    int reloads;                   /* that it has seen, rejected ones too */
-    bool taken, warned;            /* a thread has it; it was reported */
-    int64_t since;                 /* when it began, monotonic */
-    char reason[FAILURE_SIZE];     /* "" = it did not fail */
+    const char *name, *done;       /* names of the handler's callbacks */
+    svr_call *own_call, *own_done; /* or functions of a part; or NULL */
+    svr_call *call;                /* the function that runs */
+    struct handler *code; /* the code that it runs in; NULL = already kept */
+    int reloads;          /* since it began, rejected ones included */
+    bool taken, warned;   /* by a thread; reported as slow */
+    int64_t since;        /* when it began, monotonic */
+    char reason[FAILURE_SIZE]; /* "" = it did not fail */
     void *arg;
 };
 static TAILQ_HEAD(jobs, job) waiting = TAILQ_HEAD_INITIALIZER(waiting);
@@ -43,7 +43,7 @@ static int finish_job(void *arg);
 
 /* ---- The threads ------------------------------------------------------ */
 
-/* Takes a job that has begun, or returns NULL when threads are to spare. */
+/* Takes a job that has begun, or returns NULL if there are too many threads. */
 static struct job *
 take_job(void) {
     for (;;) {
@@ -73,7 +73,7 @@ work_thread(void *unused) {
                      *reason ? reason : "it failed without svr_fail");
         while (loop_post(job->done ? job->done : job->name, finish_job, job) <
                0)
-            poll(NULL, 0, PAUSE_MS); /* no memory at this moment */
+            poll(NULL, 0, PAUSE_MS); /* memory is short for the moment */
         pthread_mutex_lock(&jobs_lock);
     }
     threads--;
@@ -95,7 +95,7 @@ need_thread(void) {
     return error && threads == 0 ? svr_fail("work: %s", strerror(error)) : 0;
 }
 
-/* Reports the jobs that take long; with `all` also those reported before. */
+/* Reports jobs that take long; with `all`, also those reported before. */
 static void
 report_jobs(bool all) {
     struct job *job;
@@ -111,7 +111,7 @@ report_jobs(bool all) {
     pthread_mutex_unlock(&jobs_lock);
 }
 
-/* Once in a while as long as jobs run. */
+/* Called periodically as long as jobs run. */
 static int
 look_at_jobs(void *unused) {
     report_jobs(false);
@@ -120,7 +120,7 @@ look_at_jobs(void *unused) {
     return unused != NULL;
 }
 
-/* Runs for a callback that new code no longer has. */
+/* Runs instead of a callback that the new code lacks. */
 static int
 missing_call(void *unused) {
     (void)unused;
@@ -230,7 +230,7 @@ svr_work_cancel(const void *arg) {
 
 /* ---- Its life --------------------------------------------------------- */
 
-/* Keeps the code mapped that a thread runs in, before it becomes the oldest. */
+/* Keeps the code that a thread runs in mapped, before it becomes the oldest. */
 static void
 keep_code(void) {
     struct job *job;
@@ -241,7 +241,7 @@ keep_code(void) {
         }
 }
 
-/* Lets all calls end, for half the time that a close has. */
+/* Waits for all calls, for at most half the time limit of a close. */
 static void
 finish_work(const struct conf *conf) {
     double limit = conf_number(conf, "svr.close.force_close_delay") / 2;
@@ -288,7 +288,7 @@ work_figures(struct figures *figures) {
     figure_number(figures, "waiting", FIGURE_GAUGE, (double)waits,
                   "Calls that wait for a thread.");
     figure_number(figures, "done", FIGURE_COUNTER, (double)done_count,
-                  "Calls that ended well.");
+                  "Calls that succeeded.");
     figure_number(figures, "failed", FIGURE_COUNTER, (double)failed_count,
                   "Calls that failed.");
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# `make install`: lays the project out in $TARGET without its sources, ready to
+# `make install`: installs the project in $TARGET without its sources, ready to
 # run in $FOLDER ($TARGET without DESTDIR) as $RUN_AS. The arguments are the files
 # of DATA. What root installs belongs to root, except run/ and log/.
 set -eu
@@ -22,15 +22,15 @@ user_group() {
     id -gn "$RUN_AS" 2>/dev/null || printf '%s\n' "$RUN_AS"
 }
 
-# put MODE FILE NAME: one rename puts a file in place, so that nothing is ever
-# written into what stands there.
+# put MODE FILE NAME: puts a file in place by a rename, so that an existing file is
+# never written to.
 put() {
     rm -f "$TARGET/$3.tmp"
     install -m "$1" "$2" "$TARGET/$3.tmp"
     mv -fT "$TARGET/$3.tmp" "$TARGET/$3"
 }
 
-# mode FILE [MASK]: its permission bits; set-user-ID is not among them.
+# mode FILE [MASK]: its permission bits, without set-user-ID.
 mode() {
     printf '%o\n' $((0$(stat -L -c %a -- "$1") & ${2:-0777}))
 }
@@ -39,13 +39,13 @@ make_folder() {
     [ -d "$TARGET/$1" ] || install -d "$TARGET/$1"
 }
 
-# Whether others may read svr_conf; if not, it has a secret.
+# Whether others may read svr_conf; if not, it contains a secret.
 is_public() {
     [ $((0$(stat -L -c %a svr_conf) & 4)) != 0 ]
 }
 
-# put_conf NAME: the copy of a svr_conf that has a secret can be read by the
-# service's user, and by nobody else.
+# put_conf NAME: installs svr_conf; if it contains a secret, only the service's
+# user can read the copy.
 put_conf() {
     if is_public; then
         put 644 svr_conf "$1"
@@ -62,7 +62,7 @@ put_conf() {
     fi
 }
 
-# A svr_conf that is there and differs is the owner's.
+# An existing svr_conf that differs is the owner's, and stays.
 install_conf() {
     if [ ! -e "$TARGET/svr_conf" ]; then
         put_conf svr_conf
@@ -74,7 +74,7 @@ install_conf() {
     fi
 }
 
-# service_files TYPE: without what a supervisor left there.
+# service_files TYPE: the entries of service/, without what a supervisor left.
 service_files() {
     find service \( -path 'service/*/supervise' -o -path 'service/*/event' \) \
         -prune -o -type "$1" -print
@@ -91,12 +91,12 @@ install_service() {
 
 # ---- Paths in service files -----------------------------------------------
 
-# in_sed TEXT: as the replacement of a sed command with | around it.
+# in_sed TEXT: quoted for the replacement of a sed command s|...|TEXT|.
 in_sed() {
     printf '%s' "$1" | sed 's/[&|\\]/\\&/g'
 }
 
-# quoted WORD: as one word of a unit, or unchanged where it is one already.
+# quoted WORD: quoted as one word of a systemd unit, if it has to be.
 quoted() {
     case $1 in
     *[[:space:]\'\"\\]*) printf '"%s"' "$(printf '%s' "$1" | sed "s/\"/\"'\"'\"/g")" ;;
@@ -104,8 +104,8 @@ quoted() {
     esac
 }
 
-# The unit. systemd takes no quote and no backslash in a program's path: the shell
-# runs such a script. A line must not end in a backslash.
+# Writes the unit. systemd allows no quote and no backslash in a program's path, so
+# the shell runs such a script. A line must not end in a backslash.
 write_unit() {
     folder=$(printf '%s' "$FOLDER" | sed 's/%/%%/g')
     program=$(quoted "$folder/svr.sh" | sed 's/\\/\\\\/g')
@@ -122,8 +122,8 @@ write_unit() {
         -e '/^WorkingDirectory=/s|\\$|&/|' "service/$NAME.service.in"
 }
 
-# logrotate's file: a path in quotes is a pattern there, and has no brace. Root's
-# logrotate works in log/ as the user to whom that belongs.
+# Writes logrotate's file, where a quoted path is a pattern, and cannot have braces.
+# Root's logrotate works in log/ as the owner of log/.
 write_logrotate() {
     pattern=$(printf '%s' "$FOLDER" |
         sed 's/[][*?\\]/\\&/g; s/"/\\"/g; s/[{}]/?/g')
@@ -135,7 +135,7 @@ write_logrotate() {
         -e "s|@FOLDER@|$(in_sed "$pattern")|g" service/logrotate
 }
 
-# fill NAME COMMAND: a file of service/ that a command writes.
+# fill NAME COMMAND: makes a file of service/ from a command's output.
 fill() {
     rm -f "$TARGET/service/$1.tmp"
     "$2" >"$TARGET/service/$1.tmp"
@@ -144,8 +144,8 @@ fill() {
 
 # ---------------------------------------------------------------------------
 
-# What is there may have been the user's before: root takes it over, and follows no
-# link that the user left.
+# The folder may have belonged to the user before: root takes it over, and follows
+# no link that the user left.
 take_over() {
     chown root:root "$TARGET"
     chmod go-w "$TARGET"

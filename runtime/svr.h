@@ -1,4 +1,4 @@
-/* svr: what hooks can use. It is the only header that a hook needs. The server
+/* svr: the interface of hooks, and the only header that they need. The server
  * refuses a handler that was built with another svr.h. */
 #ifndef SVR_H
 #define SVR_H
@@ -48,18 +48,18 @@ void svr_log(enum svr_level level, const char *file, int line,
 
 /* ---- Errors ----------------------------------------------------------- */
 
-/* What a hook or callback returns. SVR_FAILED comes from svr_fail, or from a
- * function whose description has "as svr_fail". */
+/* What a hook or callback returns. SVR_FAILED is the value of svr_fail, and of
+ * every function that fails "as svr_fail". */
 enum { SVR_OK = 0, SVR_FAILED = -1 };
 
 /* What on_except returns. */
 enum { SVR_GO_ON = 0, SVR_CLOSE = 1 };
 
-/* An error as on_except sees it; valid during that call. */
+/* An error, as passed to on_except; valid during that call. */
 struct svr_error {
-    const char *where;   /* the hook or callback that failed: its name */
-    const char *message; /* what svr_fail was given */
-    const char *file;    /* place of the svr_fail; "" when there was none */
+    const char *where;   /* name of the hook or callback that failed */
+    const char *message; /* the text given to svr_fail */
+    const char *file;    /* where svr_fail was called; "" = it was not */
     int line;
     const char *function;
     const char *backtrace; /* "inner < outer < ..." */
@@ -78,15 +78,15 @@ int svr_fail_at(const char *file, int line, const char *function,
  * lock. They return SVR_OK or svr_fail(...). */
 typedef int svr_call(void *arg);
 
-/* The handler's table lists each callback once, with its name, by which a
- * reload finds it in the new code. */
+/* The handler's table lists each callback once. A reload finds it in the new
+ * code by its name. */
 struct svr_callback {
     const char *name;
     svr_call *call;
 };
 
-/* SVR_CALLBACKS(a, b, c) is a table of at most 300 functions by their names.
- * SVR_CALL(a) is the older form of an entry. */
+/* SVR_CALLBACKS(a, b, c) makes the table, of at most 300 functions. SVR_CALL(a)
+ * is an older form of an entry. */
 #define SVR_CALLBACKS(...)                                                     \
     (const struct svr_callback[]) {                                            \
         SVR_MANY(SVR_EACH(__VA_ARGS__, ()()(), ()()(), 0)) {                   \
@@ -118,26 +118,26 @@ struct svr_callback {
 #define SVR_MANY_4(...) SVR_MANY_5(SVR_MANY_5(SVR_MANY_5(__VA_ARGS__)))
 #define SVR_MANY_5(...) __VA_ARGS__
 
-/* svr_post has the loop thread call `call(arg)`. Any thread may use it. Returns
- * 0, or SVR_FAILED, as svr_fail: `call` is not in the table, or memory is
- * short. When a posted call fails, the next ones wait, in their order: 10 ms,
- * doubling to 1 s while they fail. Posts that still wait at a close run before
+/* svr_post makes the loop thread call `call(arg)`. Any thread. Returns 0, or
+ * SVR_FAILED, as svr_fail: `call` is not in the table, or memory is short.
+ * After a posted call fails, the next ones are delayed, in order: by 10 ms,
+ * doubling to 1 s while calls fail. Posts still queued at a close run before
  * on_close. */
 int svr_post(svr_call *call, void *arg);
 
 /* When a timer is due: one of `every`, `at`, `daily` and `next`.
- *   {.every = 2.5, .runs = 3}   each 2.5 seconds, on absolute deadlines; 3
+ *   {.every = 2.5, .runs = 3}   every 2.5 seconds, on absolute deadlines; 3
  *                               times, 0 = no limit
  *   {.at = 'D'}                 at the first instant of each local day; 'H' and
- *                               'M': at each full hour or minute. It follows
- *                               the zone, and the clock when it is set
+ *                               'M': of each hour or minute. It follows changes
+ *                               of the time zone and of the clock
  *   {.daily = "02:30"}          once per calendar date, at its first instant
  *                               that is not before 02:30 local time
  *   {.next = my_next}           when my_next(arg) says
  *
- * my_next is a callback of the table. It is called at the start and after each
- * tick, and returns the milliseconds until the next one; a failure ends the
- * timer. */
+ * my_next is a callback in the table. It is called when the timer is added and
+ * after each tick, and returns the milliseconds until the next one; a failure
+ * removes the timer. */
 struct svr_when {
     double every;
     int64_t runs;
@@ -148,17 +148,17 @@ struct svr_when {
 
 /* svr_add_timer calls `call(arg)` when the timer is due, rounded up to a
  * multiple of svr.timer.min_span. Ticks that a busy loop missed are skipped and
- * logged. While its call fails, a timer waits longer each time, up to 1 s. Loop
- * thread, also in a callback. Returns 0, or SVR_FAILED, as svr_fail, with the
- * reason logged: the key exists (the old timer stays in force), is empty, has
- * more than 47 bytes or begins with "svr."; `call` is not in the table; `when`
- * is not valid. */
+ * logged. While its call fails, a timer is delayed more each time, by up to 1
+ * s. Loop thread, callbacks included. Returns 0, or SVR_FAILED, as svr_fail,
+ * with the reason logged: the key exists (the old timer stays in force), is
+ * empty, has more than 47 bytes or begins with "svr."; `call` is not in the
+ * table; `when` is not valid. */
 int svr_add_timer(const char *key, svr_call *call, void *arg,
                   struct svr_when when);
 
 /* svr_set_timer adds a timer as svr_add_timer does, or replaces the one with
  * that key; an `every`, `at` or `daily` that is unchanged keeps its phase. So
- * it can stand in on_reload as well as in on_start. */
+ * on_start and on_reload can make the same call. */
 int svr_set_timer(const char *key, svr_call *call, void *arg,
                   struct svr_when when);
 
@@ -171,63 +171,65 @@ int svr_remove_timer(const char *key);
 enum { SVR_READ = 1, SVR_WRITE = 2 };
 
 /* svr_watch calls `call(arg)` while `fd` is ready for one of `events`, or has
- * hung up (level-triggered, see epoll(7)). Another call for the same fd changes
- * what is watched. The fd stays yours and should not block; unwatch it before
- * you close it. A reload finds the callback in the new code by its name, and is
- * rejected if it is gone. While its call fails, a watch waits longer each time,
- * up to 1 s. Loop thread. Returns 0, or SVR_FAILED, as svr_fail, with the
- * reason logged: `call` is not in the table; `events` or `fd` is not valid. */
+ * hung up (level-triggered, see epoll(7)). Another call for the same fd
+ * replaces the first. The fd stays yours and should not block; unwatch it
+ * before you close it. A reload finds the callback in the new code by its name,
+ * and is rejected if it is gone. While its call fails, a watch is delayed more
+ * each time, by up to 1 s. Loop thread. Returns 0, or SVR_FAILED, as svr_fail,
+ * with the reason logged: `call` is not in the table; `events` or `fd` is not
+ * valid. */
 int svr_watch(int fd, int events, svr_call *call, void *arg);
 
 /* svr_unwatch ends a watch. Loop thread. Returns 0, or SVR_FAILED, as svr_fail,
  * if the descriptor was not watched. */
 int svr_unwatch(int fd);
 
-/* svr_ready is what the descriptor of the present callback is ready for; a
- * hang-up or an error counts as both. Loop thread. */
+/* svr_ready returns what the descriptor of the current callback is ready for:
+ * SVR_READ, SVR_WRITE or both. A hang-up or an error counts as both. Loop
+ * thread. */
 int svr_ready(void);
 
 /* svr_listen returns a listening socket for "127.0.0.1:7411", "[::1]:7411",
  * ":7411" (all addresses, IPv6 and IPv4) or a path with a slash (a unix
- * socket). An inherited one for this address (LISTEN_FDS) is used if there is
- * one. It does not block, and is closed in children. The descriptor is yours:
- * keep it in the state. SVR_FAILED, as svr_fail. Loop thread. Needs the part
- * `listen`. */
+ * socket). A socket inherited for this address (LISTEN_FDS) is used if there is
+ * one. It is non-blocking and close-on-exec. The descriptor is yours: keep it
+ * in the state. Returns SVR_FAILED, as svr_fail, on failure. Loop thread. Needs
+ * the part `listen`. */
 int svr_listen(const char *address);
 
 /* ---- State, configuration, life --------------------------------------- */
 
-/* svr_state is your state: `state_size` bytes, zeroed at the start, at the same
- * address for the whole life of the server, reloads and migrations included.
- * NULL when state_size is 0. Loop thread. */
+/* svr_state returns your state: `state_size` bytes, zeroed at the start, at the
+ * same address for the whole life of the server, reloads and migrations
+ * included. NULL when state_size is 0. Loop thread. */
 void *svr_state(void);
 
-/* svr_conf is the configuration in force; its fields are those of svr_conf.h.
- * Valid until the next reload. Loop thread. */
+/* svr_conf returns the configuration in force; svr_conf.h has its fields. Valid
+ * until the next reload. Loop thread. */
 struct svr_conf;
 const struct svr_conf *svr_conf(void);
 
-/* svr_now is a clock in milliseconds that is never set (CLOCK_MONOTONIC). Any
- * thread. */
+/* svr_now returns the milliseconds of a clock that nobody sets
+ * (CLOCK_MONOTONIC). Any thread. */
 int64_t svr_now(void);
 
-/* svr_close closes the server safely, with exit status `exit_code` (0-125).
- * Returns 0; -1 for another code. Any thread. */
+/* svr_close begins a safe close of the server, with exit status `exit_code`
+ * (0-125). Returns 0, or -1 for any other code. Any thread. */
 int svr_close(int exit_code);
 
 /* svr_running_report reports to the watchdog that the server is alive. The loop
- * does it after each turn; with svr.timer.run_status_check_by = report only
- * these calls count. Any thread. */
+ * does so after each turn; with svr.timer.run_status_check_by = report only
+ * your own calls count. Any thread. */
 void svr_running_report(void);
 
-/* svr_pin keeps the code that is live now mapped permanently, for a library
- * that keeps pointers into it, or a thread that runs in it. Loop thread. */
+/* svr_pin keeps the live code mapped permanently, for a library that keeps
+ * pointers into it or a thread that runs in it. Loop thread. */
 void svr_pin(void);
 
 /* ---- The handler: your code as the server sees it ---------------------- */
 
-/* One key of svr_conf. svr_conf.h has a table of them; `offset` is the place of
- * its field in struct svr_conf, `value` its value at make. */
+/* One key of svr_conf. svr_conf.h has a table of them; `offset` is that of its
+ * field in struct svr_conf, `value` its value when svr_conf.h was made. */
 enum svr_type { SVR_BOOL, SVR_INT, SVR_DOUBLE, SVR_STRING };
 struct svr_key {
     const char *key;
@@ -236,11 +238,11 @@ struct svr_key {
     const char *value;
     double min, max;   /* the range of a number or of a string's length */
     bool off;          /* 0 is allowed too and means off */
-    bool restart;      /* a change waits for a restart */
-    const char *words; /* "noun: WORD WORD ...", the words allowed */
+    bool restart;      /* a change takes effect at a restart */
+    const char *words; /* "noun: WORD WORD ...": the allowed words */
 };
 
-/* The hooks; one that is left out does nothing. Each returns SVR_OK or
+/* The hooks. One that is left out does nothing. Each returns SVR_OK or
  * svr_fail(...). */
 struct svr_handler {
     unsigned long abi;

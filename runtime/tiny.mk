@@ -1,40 +1,40 @@
-# tiny.mk: builds the server and the handler. Yours is the Makefile before it:
-# NAME, SOURCES, and, if you like, CFLAGS, LDLIBS (for your code) and CC.
+# tiny.mk: builds the server and the handler. Your Makefile includes it, and sets
+# NAME, SOURCES and, optionally, CFLAGS, LDLIBS (for your code) and CC.
 #
 #   make          build/NAME and build/handler.so
 #   make debug    the same with sanitizers, until `make release`
-#   make check    your tests; exit 77 without bats
+#   make check    runs your tests; exits with 77 without bats
 #   make install prefix=/opt/NAME user=NAME    the folder without sources, ready
 #                 to run; the user of the systemd unit owns run/ and log/ there
 #   make dist     NAME-VERSION.tar.xz: the sources, all that .gitignore does not name
 #   make clean
 #
-# make prints one short line a file; V=1 prints the whole commands.
+# make prints one short line for each file; V=1 prints the whole commands.
 
 CFLAGS ?= -O2 -g
-# (C++ converts no number to a pointer, and does not know the option.)
+# (C++ does not convert numbers to pointers, and lacks that option.)
 CXXFLAGS ?= $(filter-out -Werror=int-conversion,$(CFLAGS))
 WARNINGS ?= -Wall -Wextra -Wpedantic
 CXX ?= c++
-# What the build itself runs: the compiler of this machine, for a cross build.
+# The compiler for programs that the build itself runs, in a cross build too.
 CC_FOR_BUILD ?= cc
 prefix ?= /opt/$(NAME)
 user ?= $(NAME)
 
-# All cores, unless you say how many.
+# Use all cores, unless -j is given.
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 CORES := $(shell nproc 2>/dev/null || echo 1)
 MAKEFLAGS += -j$(CORES)
 endif
 
-# One short line a file: $(call QUIET,WORD,FILE)COMMAND; none under make -s.
+# One short line for each file: $(call QUIET,WORD,FILE)COMMAND; none with make -s.
 SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 QUIET = $(if $(V),,@$(if $(SILENT),,printf '  %-4s %s\n' $(1) '$(2)';))
 AT = $(if $(V),,@)
 
 .PHONY: all unlocked debug release check install dist clean compiler
 
-# One make at a time: two would take each other's files for their own.
+# One make at a time: two would use each other's files.
 ifdef TINY_LOCKED
 all: unlocked
 else
@@ -46,34 +46,34 @@ all:
 	fi
 endif
 
-# These are built together.
+# Each of these is built with all others.
 ifndef TINY_LOCKED
 build/$(NAME) build/handler.so svr_conf.h: all ;
 else # up to its endif: the build itself
 
-# The mode stays until it is changed, so that a reload's make keeps it.
+# The mode stays until it is changed, also in the make of a reload.
 MODE := $(or $(strip $(file <build/.mode)),release)
 MODE_FLAGS_release = $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS)),, \
 	$(if $(filter -O1 -O2 -O3 -Os -O,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
 MODE_FLAGS_debug = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 MODE_FLAGS = $(MODE_FLAGS_$(MODE))
 
-# What parts are linked with, by their own word.
+# The libraries that the headers of the parts name.
 PART_LIBS := $(shell sed -n 's/^ \* libs://p' parts/*.h 2>/dev/null)
 
-# Fewer pieces to map: a swap is shorter, and a server smaller.
+# Fewer segments to map make a swap shorter, and a server smaller.
 LEAN = -Wl,-z,noseparate-code
 
-# The server walks the stack by itself: it loads no library for a backtrace, and
-# offers none of these functions to the handler.
+# A backtrace loads no library: its functions are in the server, which hides
+# them from the handler.
 UNWIND = -static-libgcc -Wl,--exclude-libs,ALL,--eh-frame-hdr
 
 # 64-bit time and file offsets on 32-bit machines; backtraces on all; gcc would
 # note for i386 that _Atomic double changed in gcc 11.
 MACHINE = -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -funwind-tables -Wno-psabi
 
-# Parts with the word "program: NAME LIBRARIES" in their headers are not in the
-# server: they make a program of that name.
+# Parts with "program: NAME LIBRARIES" in their headers are not linked into the
+# server: each is a program of that name.
 PROGRAMS := $(sort $(shell sed -n 's/^ \* program: \([^ ]*\).*/\1/p' parts/*.h 2>/dev/null))
 PROGRAM_PARTS = $(patsubst %.h,%,$(shell grep -l '^ \* program: $(1)\b' parts/*.h))
 PROGRAM_LIBS = $(shell sed -n 's/^ \* program: $(1) //p' parts/*.h)
@@ -94,7 +94,7 @@ SERVER_OBJECTS = $(TINY:%.c=build/objects.d/%.o)
 HANDLER_OBJECTS = $(patsubst %,build/objects.d/%.o,$(basename $(SOURCES)))
 LINK = $(if $(filter %.cpp,$(SOURCES)),$(CXX),$(CC))
 
-# A cross build derives svr_conf.h by a program of this machine.
+# A cross build derives svr_conf.h with a program built for this machine.
 MACHINE_OF = $(shell $(1) -dumpmachine 2>/dev/null)
 CROSS := $(if $(filter-out $(CC_FOR_BUILD),$(CC)),$(filter-out \
 	$(call MACHINE_OF,$(CC_FOR_BUILD)),$(call MACHINE_OF,$(CC))))
@@ -107,9 +107,9 @@ ifneq ($(filter-out $(wildcard $(FOLDERS)),$(FOLDERS)),)
 CREATED := $(shell mkdir -p $(FOLDERS))
 endif
 
-# What changed is what has other content, whatever its time says: a source that
-# came back from a backup, a clock that was set. The sums of all files that are
-# built from stand in build/sums; what a changed one is part of is built again.
+# A file has changed if its content has, whatever its time: it may come from a
+# backup, or the clock may have been set. build/sums has the checksums of all
+# sources; what depends on a changed one is built again.
 INPUTS = $(wildcard $(SOURCES) *.h svr_conf Makefile runtime/* parts/*)
 define TAKE_BACK
 cksum $(INPUTS) > build/sums.new; \
@@ -131,7 +131,7 @@ mv -f build/sums.new build/sums
 endef
 TAKEN_BACK := $(shell $(TAKE_BACK))
 
-# A link goes to a temporary name first: nobody ever sees half a file.
+# The linker writes to a temporary name, so that no half-written file is visible.
 build/$(NAME): $(SERVER_OBJECTS)
 	$(call QUIET,LINK,$@)$(CC) $(CFLAGS) $(MODE_FLAGS) -pthread -rdynamic \
 		$(LEAN) $(UNWIND) -o $@.new $(SERVER_OBJECTS) -ldl $(PART_LIBS)
@@ -148,7 +148,7 @@ $(foreach program,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(program))))
 LINK_HANDLER = $(LINK) $(CFLAGS) $(MODE_FLAGS) -pthread -shared $(LEAN) \
 	$(LDFLAGS) -o $@.new $(HANDLER_OBJECTS)
 
-# Each reload resets static variables: handler.so lists them, for a warning.
+# A reload resets static variables: handler.so lists them, for a warning.
 NM = $(shell $(CC) -print-prog-name=nm)
 LIST_STATICS = $(NM) -f sysv $@.new 2>/dev/null | awk -F"|" \
 	'$$4 ~ /OBJECT/ && $$7 ~ /^\.(data|bss)/ && $$7 !~ /\.rel\.ro/ && \
@@ -163,15 +163,14 @@ build/handler.so: $(HANDLER_OBJECTS)
 		$(LINK_HANDLER) build/statics.o $(LDLIBS); }
 	$(AT)mv -f $@.new $@
 
-# The C library's macros, of which no field may have the name.
+# The macros of the C library, which cannot be names of fields.
 HEADERS = assert complex ctype errno fcntl fenv float inttypes limits locale math \
 	poll pthread setjmp signal stdarg stdbool stddef stdint stdio stdlib string \
 	sys/socket sys/stat sys/types sys/wait time unistd wchar wctype
 MACROS = printf '\043include <%s.h>\n' $(HEADERS) | \
 	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) -E -dM -
 
-# The server itself reads svr_conf for the compiler, with the parser that it
-# uses at run time.
+# The server's own parser derives svr_conf.h from svr_conf.
 svr_conf.h: svr_conf $(TINY) | $(DERIVER)
 	$(call QUIET,CONF,$@)$(MACROS) | $(DERIVER) --derive - > $@.new || { rm -f $@.new; exit 1; }
 	$(AT)if cmp -s $@.new $@; then rm -f $@.new; touch $@; else mv -f $@.new $@; fi
@@ -180,8 +179,8 @@ build/derive: $(TINY)
 	$(call QUIET,CC,$@)$(CC_FOR_BUILD) -std=c11 -Iruntime -Iparts -DSVR_ABI=$(ABI)UL -pthread \
 		-DSVR_PROJECT='"$(NAME)"' -rdynamic -o $@ $(TINY) -ldl $(PART_LIBS)
 
-# What parts include that a C library need not have, with its Debian and Alpine
-# package, by their word "header": what is missing is named before all else.
+# Headers that parts need and a C library may lack ("header: FILE DEBIAN ALPINE"):
+# a missing one is reported before anything is compiled.
 build/objects.d/headers: build/objects.d/flags $(wildcard parts/*.h)
 	@grep '^ \* header: ' $(wildcard parts/*.h) /dev/null | { missing=0; \
 	while read -r part star word header debian alpine; do \
@@ -201,7 +200,7 @@ build/objects.d/%.o: %.c build/objects.d/flags | build/objects.d/headers
 build/objects.d/%.o: %.cpp build/objects.d/flags | build/objects.d/headers
 	$(call QUIET,CXX,$<)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
-# Other flags, another compiler or another mode: all is built again.
+# With other flags, another compiler or another mode everything is built again.
 FLAGS := $(CC) $(ALL_CFLAGS) $(CXX) $(ALL_CXXFLAGS)
 ifneq ($(strip $(file <build/objects.d/flags)),$(strip $(FLAGS)))
 .PHONY: build/objects.d/flags
@@ -225,7 +224,7 @@ check: all
 		'was tested (Debian: apt-get install bats)'; exit 77; }
 	bats tests
 
-# What is there already and yours, svr_conf, is not touched.
+# An existing svr_conf is yours, and is not touched.
 install: export NAME := $(NAME)
 install: export DESTDIR := $(DESTDIR)
 install: export FOLDER := $(prefix)
@@ -234,7 +233,7 @@ install: export RUN_AS := $(user)
 install: all
 	@sh runtime/install.sh $(DATA)
 
-# The same sources are the same bytes: the date is that of the last commit.
+# The same sources give the same bytes: the date is that of the last commit.
 VERSION ?= 0.1
 DIST = $(NAME)-$(VERSION)
 DIST_GIT = GIT_INDEX_FILE=build/dist/index git --git-dir=build/dist --work-tree=.

@@ -6,7 +6,7 @@ setup() {
     page=docs/architecture.md
 }
 
-@test "each file that the page and its picture name is there" {
+@test "every file that the page and its picture name exists" {
     grep -oE '(generator|runtime|parts|templates|scripts|docs)/[A-Za-z0-9_./-]+' $page |
         sed 's/[.]$//' | grep -vxE 'parts/NAME\.c|parts/table\.c' | sort -u >"$BATS_TEST_TMPDIR/names"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -gt 40 ]

@@ -24,7 +24,7 @@ copy_source() {
         --exclude=./config.status --exclude=./Makefile .) | tar xf - -C "$1"
 }
 
-@test "make prints one short line a file; V=1 prints the commands, -s nothing" {
+@test "make prints one short line for each file; V=1 prints the commands, -s prints nothing" {
     make -s clean
     run make
     [ "$status" -eq 0 ]
@@ -38,7 +38,7 @@ copy_source() {
     [ "$output" = "" ]
 }
 
-@test "a source that came back with its old time, and one under a clock set back, are built" {
+@test "a source restored with its old time, and one saved under a clock set back, are built" {
     summary one
     build
     cp -p my_server.c saved.c
@@ -65,7 +65,7 @@ copy_source() {
     [ "$(made)" = "$after" ]
 }
 
-@test "a header, svr_conf or the Makefile that changed is built into all that has it" {
+@test "a changed header, svr_conf or Makefile rebuilds all that depends on it" {
     summary one
     printf '#define WORD "header"\n' >word.h
     sed -i 's/"one"/WORD/; s/#include "svr.h"/&\n#include "word.h"/' my_server.c
@@ -93,7 +93,7 @@ copy_source() {
     says none
 }
 
-@test "two makes and a reload at once: each is whole" {
+@test "two makes and a reload at once: the result of each is complete" {
     bounded ./svr.sh start
     for i in 1 2 3 4 5 6 7 8; do
         echo "/* $i */" >>my_util.c
@@ -109,7 +109,7 @@ copy_source() {
     bounded ./svr.sh close
 }
 
-@test "make's variables of the caller change nothing: -i, -n, -t, -k, -q, another make -j" {
+@test "make variables of the caller have no effect: -i, -n, -t, -k, -q, another make -j" {
     bounded ./svr.sh start
     echo 'this is no C' >>my_util.c
     for flag in i n t k q w B e; do
@@ -127,7 +127,7 @@ copy_source() {
     bounded ./svr.sh close
 }
 
-@test "flags with quotes and spaces build, and build once" {
+@test "flags with quotes and spaces work, and do not rebuild each time" {
     sed -i "s/^CFLAGS = .*/CFLAGS = -O1 -DMY_VERSION='\"1.0 beta\"'/" Makefile
     grep -q MY_VERSION Makefile
     build
@@ -136,7 +136,7 @@ copy_source() {
     [[ $output != *" -c "* ]]
 }
 
-@test "a warning is the owner's: said, and built; %m is no warning" {
+@test "a warning in the owner's code is printed and does not stop the build; %m gives none" {
     unset WARNINGS
     # shellcheck disable=SC2016
     sed -i 's|^int$|static int unused_(void) { return 0; }\n&|' my_util.c
@@ -164,7 +164,7 @@ END
     grep -q 'open it: No such file or directory' log/demo.console
 }
 
-@test "C++ in SOURCES: compiled, linked, called; svr.h and the parts' headers are C++17" {
+@test "C++ in SOURCES is compiled, linked and called; svr.h and the parts' headers are valid C++17" {
     command -v g++ >/dev/null || skip "no g++"
     hooks <<'END'
 extern int twice(int value);
@@ -200,7 +200,7 @@ END
     done
 }
 
-@test "for a 32-bit machine: builds from here, with 64-bit time, derives svr_conf.h, and runs" {
+@test "a cross build for a 32-bit machine has 64-bit time, derives svr_conf.h, and runs" {
     command -v arm-linux-gnueabihf-gcc >/dev/null && command -v qemu-arm >/dev/null ||
         skip "no gcc-arm-linux-gnueabihf or qemu-user"
     hooks <<'END'
@@ -236,12 +236,12 @@ END
     wait "$server"
 }
 
-@test "editors find svr.h by compile_flags.txt" {
+@test "editors find svr.h through compile_flags.txt" {
     # shellcheck disable=SC2046
     "${CC:-cc}" $(cat compile_flags.txt) -fsyntax-only my_server.c my_util.c
 }
 
-@test "start, check and restart do not use an older build in silence" {
+@test "start, check and restart do not silently use an outdated build" {
     find . -type f -exec touch -d '1 hour ago' {} +
     find build -type f -exec touch -d '1 minute ago' {} +
     sed -i 's|on_start: input|on_start: INPUT|' my_server.c
@@ -268,7 +268,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a tree that was configured in place is copied before it is configured elsewhere" {
+@test "a source tree that was configured in place is copied before it is configured elsewhere" {
     command -v autoreconf >/dev/null || skip "no autoconf"
     unset WARNINGS # autoconf has a variable of that name
     mkdir ../tree

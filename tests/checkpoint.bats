@@ -55,7 +55,7 @@ begins_at() {
     grep -o 'begins at [0-9]*' log.txt | tail -n 1 | grep -o '[0-9]*'
 }
 
-@test "the state survives a close, a restart, and kill -9 from the last save" {
+@test "the state survives a close and a restart; after kill -9 it is that of the last save" {
     counter
     run_server
     [ "$(begins_at)" -eq 0 ]
@@ -82,7 +82,7 @@ begins_at() {
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "kill -9 at every system call of a save: the next start has the old or the new state, never half" {
+@test "kill -9 at every system call of a save: the next start has the old or the new state, never a mixture" {
     command -v strace >/dev/null || skip "no strace"
     counter
     run_server
@@ -118,7 +118,7 @@ begins_at() {
     bounded ./svr.sh close
 }
 
-@test "cut short or a bit flipped: the one before is used, and that is said; both: no start" {
+@test "a truncated or corrupted file: the previous one is used, and that is logged; if both are bad: no start" {
     counter
     run_server
     wait_line 5 'turn 2$'
@@ -145,7 +145,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
             fi
             start_again
             [ "$(begins_at)" -eq "$first" ] || { echo "$harm at $at"; return 1; }
-            has_line 'run/state is damaged (now .damaged); took the one before it'
+            has_line 'run/state is damaged (now .damaged); the previous one is used'
             kill -9 "$server"
             wait_until 10 test -s status.txt
         done
@@ -154,7 +154,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     : >run/state.1
     start_again
     [ "$(exit_status)" -eq 1 ]
-    has_line 'start failed: checkpoint run/state: .*damaged, and there is no good one before it; move it away'
+    has_line 'start failed: checkpoint run/state: .*damaged, and there is no good older one; move it away'
     [ -e run/state ]
     # the newest is missing: between two renames
     rm run/state
@@ -164,7 +164,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     bounded ./svr.sh close
 }
 
-@test "a disk that is full: said, the last good one stays, the server keeps running" {
+@test "a full disk is logged, the last good checkpoint stays, and the server keeps running" {
     own_dev
     counter
     mkdir small
@@ -185,7 +185,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     bounded ./svr.sh close
 }
 
-@test "a checkpoint that cannot be read now is not damaged: the start fails, and nothing is moved" {
+@test "a checkpoint that cannot be read now does not count as damaged: the start fails, and nothing is moved" {
     command -v strace >/dev/null || skip "no strace"
     counter
     run_server
@@ -226,7 +226,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     bounded ./svr.sh close
 }
 
-@test "a last checkpoint that cannot be written: the server ends with 1, and close says why" {
+@test "if the last checkpoint cannot be written, the server ends with 1, and close prints the reason" {
     counter
     run_server
     wait_line 5 'turn 2$'
@@ -237,7 +237,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     [ "$(exit_status)" -eq 1 ]
 }
 
-@test "migrate from an older state; a newer one and a stranger's are refused and stay as they are" {
+@test "an older state is migrated; a newer one and another server's are refused and not changed" {
     counter
     run_server
     wait_line 5 'turn 3$'
@@ -265,11 +265,11 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     cp run/state other/run/state
     run bounded other/svr.sh start
     [ "$status" -eq 1 ]
-    [[ $output == *"it is of the server demo"* ]]
+    [[ $output == *"it belongs to the server demo"* ]]
     cmp run/state other/run/state
 }
 
-@test "new code with another state on trial: nothing is saved that the last good code does not know" {
+@test "while new code with another state is on trial, nothing is saved that the last good code cannot read" {
     set_key checkpoint.every 0.1
     set_key svr.timer.min_span 0.05
     counter
@@ -289,7 +289,7 @@ data = bytearray(open('run/state', 'rb').read()); data[$at] ^= 1 << ($at % 8); o
     bounded ./svr.sh close
 }
 
-@test "save and load: the stores of tcp and http outlive a restart and a start" {
+@test "save and load: the data of tcp and http survive a restart and a start" {
     rm -rf "$P"
     "$TINY_NEW" -q --template tcp --with none,checkpoint,restart "$P"
     cd "$P"

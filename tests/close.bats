@@ -15,7 +15,7 @@ END
     build
 }
 
-@test "D1 SIGTERM and SIGINT: the close's lines in order, once, status 0" {
+@test "D1 SIGTERM and SIGINT: the lines of the close in order, once each, status 0" {
     closing_hooks '' '' 'if (n == 1) printf("buffered");'
     for signal in 15 2; do
         rm -f status.txt server.pid
@@ -34,7 +34,7 @@ END
     done
 }
 
-@test "D2 a second close while closing: on_close once, one line says so" {
+@test "D2 a second close during a close: on_close runs once, one line reports it" {
     closing_hooks 'for (int i = 0; i < 300 && access("go", F_OK) < 0; i++) usleep(10000);'
     run_server
     wait_line 5 '>> run$'
@@ -75,7 +75,7 @@ END
     done
 }
 
-@test "D5 a failing get_summary or on_close does not stand in the way" {
+@test "D5 a failing get_summary or on_close does not prevent the close" {
     closing_hooks 'return svr_fail("no close today");' 'return svr_fail("no figures");'
     run_server
     wait_line 5 '>> run$'

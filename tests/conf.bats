@@ -21,7 +21,7 @@ refused() {
     [[ $output == "rejected: svr_conf:"[0-9]*": "*"$*"* ]] || { echo "$line: $output"; return 1; }
 }
 
-@test "units of size and time, decimals with an exponent: each type, each value" {
+@test "units of size and time, and exponents: each gives the right type and value" {
     cat >>svr_conf <<'END'
 a.k = 64k
 a.m = 10M
@@ -64,7 +64,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "what begins as a number and is none, is an error; so is a number out of its range" {
+@test "a word that begins like a number but is none is an error; so is a number out of range" {
     refused 'my.a = 10x' 'my.a'
     refused 'my.a = 5 m' 'my.a'
     refused 'my.a = +fast' 'my.a'
@@ -81,7 +81,7 @@ END
     done
 }
 
-@test "escapes: one to three octal digits, one or two hexadecimal ones, C's others" {
+@test "escapes: one to three octal digits, one or two hexadecimal digits, and C's others" {
     printf '%s\n' 'my.t = "\7a-\18-\1f-\x41g-\x9-\101\n\t\"\\"' >>svr_conf
     hooks <<'END'
 static int on_start(void) {
@@ -102,7 +102,7 @@ END
     refused 'my.u = "open' my.u
 }
 
-@test "a key whose field is a macro of the C library, or a word of C, works or is refused with its line" {
+@test "a key whose field is a macro of the C library, or a keyword of C, works or is refused with its line" {
     for key in bool errno stdin EOF NULL unix linux offsetof INT_MAX assert none_ true.x my.true errno.x; do
         cp svr_conf saved
         echo "$key = 1" >>svr_conf
@@ -118,7 +118,7 @@ END
     [[ $output == *"svr_conf:$(wc -l <svr_conf): my.a.b: "*"my.a_b"* ]]
 }
 
-@test "a type that changes is named in the verdict; without a make it is refused" {
+@test "a changed type is named in the verdict; without a make it is refused" {
     echo 'my.key = 1' >>svr_conf
     build
     bounded ./svr.sh start
@@ -131,7 +131,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "10,000 keys take linear time: ten times as many, not forty times as long" {
+@test "10,000 keys take linear time: ten times as many keys take less than forty times as long" {
     cp svr_conf base
     for n in 1000 10000; do
         cp base svr_conf
@@ -149,7 +149,7 @@ END
     [ "${took[10000]}" -lt $((40 * (took[1000] + 5))) ]
 }
 
-@test "the locale of a hook changes no number: not what is read, nor what is written" {
+@test "a locale set by a hook changes no number, neither read nor written" {
     mkdir locales
     localedef -i de_DE -f UTF-8 locales/de_DE.UTF-8 >/dev/null 2>&1 || skip "no localedef, or no locale to make"
     export LOCPATH=$PWD/locales
@@ -181,7 +181,7 @@ END
     grep -q 'close: delay = 2.5, exit_code = 0' log/demo.console
 }
 
-@test "a reload follows a zone that changed: /etc/localtime, and TZ of the hooks" {
+@test "a reload follows a changed time zone: /etc/localtime, and TZ set by the hooks" {
     [ -e /usr/share/zoneinfo/Asia/Tokyo ] || skip "no zones (tzdata)"
     unshare -rm true 2>/dev/null || [ "$(id -u)" -eq 0 ] || skip "no mount namespaces here"
     set_key svr.log_conf_on_reload false
@@ -207,7 +207,7 @@ END
     [[ $output == *"last reload"*"+0900"* ]]
 }
 
-@test "without /proc a start is refused, and names it" {
+@test "without /proc a start is refused, and the message names /proc" {
     [ "$(id -u)" -eq 0 ] || skip "only root can change the root folder"
     cat >rooted <<'END'
 set -e
@@ -224,7 +224,7 @@ END
     [[ $output == *"start failed: "*"/proc"* ]]
 }
 
-@test "a verdict names the changed keys, as many as a line has room for, and says when there are more" {
+@test "a verdict names as many changed keys as fit in a line, and reports when there are more" {
     for ((i = 0; i < 60; i++)); do echo "my.long_key_of_the_user_number_$i = 1"; done >>svr_conf
     hooks <<<'SVR_HANDLER(.on_start = NULL);'
     build
@@ -240,7 +240,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a mistake in a new key gets the reason that the parser has, not only that the server does not know it" {
+@test "a mistake in a new key is reported with the parser's reason, not only as an unknown key" {
     bounded ./svr.sh start
     cp svr_conf good
     while IFS='|' read -r line reason; do

@@ -49,7 +49,7 @@ zombies() {
     has_line '>> on_close'
 }
 
-@test "children that the hooks wait for are left to them" {
+@test "children that hooks wait for are not reaped" {
     hooks <<'END'
 #include <sys/wait.h>
 static int turns;

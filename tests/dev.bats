@@ -38,7 +38,7 @@ line 30" ]
     done
 }
 
-@test "logs -f follows over a rotation" {
+@test "logs -f follows the log across a rotation" {
     mkdir -p log
     echo one >log/demo.log
     timeout 100 ./svr.sh logs -f >followed 2>/dev/null 3>&- &
@@ -63,7 +63,7 @@ says() {
     grep -q -- "$1" dev.txt
 }
 
-@test "dev: each save is built and reloaded, ctrl+C closes; what does not compile leaves the old code" {
+@test "dev builds and reloads at each save, and closes at ctrl+C; code that does not compile changes nothing" {
     counting_hooks first
     set_key log.syslog false
     rm -rf build
@@ -88,7 +88,7 @@ says() {
     [ "$status" -eq 3 ]
 }
 
-@test "dev: a server that ends is started again by the next save; several saves at once are one reload" {
+@test "dev: the next save starts a server that ended; several saves at once cause one reload" {
     hooks <<'END'
 static int run(void) { svr_close(7); return 1000; }
 SVR_HANDLER(.run = run);
@@ -111,7 +111,7 @@ for i in range(20):
     wait_until 20 gone "$dev"
 }
 
-@test "dev beside a running server says so, works on that one, and leaves it" {
+@test "dev beside a running server reports that, reloads that server, and leaves it running" {
     counting_hooks first
     set_key log.syslog false
     build
@@ -127,7 +127,7 @@ for i in range(20):
     bounded ./svr.sh close
 }
 
-@test "top draws the status again and again; without a server it exits with 3" {
+@test "top redraws the status; without a server it exits with 3" {
     run bounded ./svr.sh top
     [ "$status" -eq 3 ]
     counting_hooks
@@ -172,7 +172,7 @@ for i in range(20):
     [ "$status" -eq 3 ]
 }
 
-@test "a server under valgrind reloads, and valgrind finds nothing in it" {
+@test "a server under valgrind reloads, and valgrind finds no error" {
     command -v valgrind >/dev/null || skip "no valgrind"
     counting_hooks
     build

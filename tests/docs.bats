@@ -18,14 +18,14 @@ teardown() {
     (cd "$P" 2>/dev/null && SVR_BUILD=0 bounded ./svr.sh close) >/dev/null 2>&1 || true
 }
 
-@test "docs/tutorial.md: each step, in order, gives the answer that stands below it" {
+@test "docs/tutorial.md: each step, in order, gives the answer shown below it" {
     command -v nc >/dev/null || skip "no nc"
     command -v openssl >/dev/null || skip "no openssl"
     [ -e /usr/include/openssl/ssl.h ] || skip "no libssl-dev"
     timeout $((120 * SLACK)) "$TINY_SRC/tests/replay" "$TINY_SRC/docs/tutorial.md" "$(free_port)" 3>&-
 }
 
-@test "the pages link only to files that are there, and to headings that they have" {
+@test "the pages link only to files and headings that exist" {
     cd "$TINY_SRC"
     for page in README*.md CONTRIBUTING.md SECURITY.md CHANGELOG.md docs/*.md; do
         grep -oE '\]\([^)]+\)' "$page" | sed 's/^](//; s/)$//' | grep -v '^http' | sort -u |
@@ -40,7 +40,7 @@ teardown() {
     [ ! -s "$BATS_TEST_TMPDIR/broken" ] || { cat "$BATS_TEST_TMPDIR/broken"; return 1; }
 }
 
-@test "each command of a page stands in tests/doc-commands.list, below a test that there is" {
+@test "each command of a page is in tests/doc-commands.list, below an existing test" {
     cd "$TINY_SRC"
     tests/doc-commands . docs/tutorial.md >"$BATS_TEST_TMPDIR/all"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/all")" -gt 80 ]
@@ -79,7 +79,7 @@ of_pages() {
     done <commands
 }
 
-@test "cron's line of docs/metrics.md writes the figures of a server, and svr_up 0 without one" {
+@test "the crontab line of docs/metrics.md writes the figures of a server, and svr_up 0 without one" {
     P=$PWD/opt/myproj
     mkdir -p opt var/lib/prometheus/node-exporter
     tiny-new -q opt/myproj
@@ -94,7 +94,7 @@ of_pages() {
     grep -qx 'svr_up{.*} 1\|svr_up 1' var/lib/prometheus/node-exporter/myproj.prom
 }
 
-@test "the targets and scripts that change or test Tiny itself are there" {
+@test "the targets and scripts that change or test Tiny itself exist" {
     for command in $(of_pages '^make (bench|check|plots|portability|soak|fuzz|torture-faults)$' | cut -d' ' -f2); do
         make -n -C "$TINY_BUILD" "$command" >/dev/null
     done

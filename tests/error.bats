@@ -23,7 +23,7 @@ END
     has_line 'close: delay = 10, exit_code = 254'
 }
 
-@test "E4 one that continues: at most ten lines a second, and close works" {
+@test "E4 a failing run and an on_except that continues: at most ten lines a second, and close works" {
     hooks <<'END'
 static int run(void) { return svr_fail("always"); }
 static int on_except(const struct svr_error *error) { (void)error; return SVR_GO_ON; }
@@ -62,7 +62,7 @@ END
     done
 }
 
-@test "what keeps failing is tried less often, up to once a second: a watch, a timer, a post; then at once again" {
+@test "a watch, timer or post that keeps failing is called less often, down to once a second; then normally again" {
     hooks <<'END'
 #include <sys/socket.h>
 static int pair[2];
@@ -120,7 +120,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "SVR_FAILED after a refused timer or watch carries its reason" {
+@test "SVR_FAILED after a refused timer or watch passes on its reason" {
     hooks <<'END'
 static int never(void *arg) { (void)arg; return 0; }
 static int run(void) {

@@ -7,14 +7,14 @@ faults() {
     timeout -k 5 1500 "$TINY_SRC/tests/faults" "$TINY_NEW" "$@" >&2
 }
 
-@test "a start, a restart and a close with one failing call or allocation, or killed: they work, or give one reason" {
+@test "a start, restart or close that is killed, or in which a call or allocation fails, works or gives a reason" {
     faults start restart close
 }
 
-@test "a reload, a rotation and a checkpoint: the same" {
+@test "a reload, rotation or checkpoint: the same" {
     faults reload rotation checkpoint
 }
 
-@test "tiny-new and its --update: the same; the project is whole, or as before" {
+@test "tiny-new and its --update: the same; the project is complete, or unchanged" {
     faults tiny-new update
 }

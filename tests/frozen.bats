@@ -146,7 +146,7 @@ grows() {
     done
 }
 
-@test "each frozen project is grown by a test" {
+@test "each frozen project is updated by a test" {
     for frozen in "$TINY_SRC"/tests/frozen/*/*.tar.gz; do
         version=$(basename "$(dirname "$frozen")")
         grep -qx "    grows $version $(basename "$frozen" .tar.gz)" "$BATS_TEST_FILENAME" ||
@@ -162,7 +162,7 @@ grows() {
     [ "$output" = "" ] || { echo "promised, and gone (docs/versions.md): $output"; return 1; }
 }
 
-@test "the recorded metrics are those of a server that runs" {
+@test "the recorded metrics are those of a running server" {
     bounded "$TINY_NEW" -q --with metrics,stats,checkpoint,task,work,map,mail worker
     P=$BATS_TEST_TMPDIR/worker
     cd "$P"
@@ -176,7 +176,7 @@ grows() {
     bounded ./svr.sh close
 }
 
-@test "scripts/next-version keeps this version's projects and interface, and writes the next number everywhere" {
+@test "scripts/next-version saves this version's projects and interface, and writes the next number everywhere" {
     mkdir tree
     tar -C "$TINY_SRC" --exclude=./build --exclude=./.git -cf - . | tar -C tree -xf -
     chmod -R u+w tree

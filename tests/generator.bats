@@ -23,7 +23,7 @@ refuses() {
     [ "$(find . -print | sort)" = "$before" ] || { find .; return 1; }
 }
 
-@test "it makes a project and says what next" {
+@test "it makes a project and prints the next steps" {
     run new myproj
     [ "$status" -eq 0 ]
     [[ ${lines[0]} == "myproj: made from worker, "*" files, parts: "* ]]
@@ -36,7 +36,7 @@ refuses() {
     [ "$output" = "" ]
 }
 
-@test "the tree is the golden one" {
+@test "the tree is that of tests/tree.golden" {
     new -q golden
     (cd golden && find . -type f -o -type l | LC_ALL=C sort) >listing
     diff -u "$TINY_SRC/tests/tree.golden" listing
@@ -49,7 +49,7 @@ refuses() {
     diff -r a/same b/same
 }
 
-@test "runtime and parts are byte for byte those of Tiny" {
+@test "runtime and parts are byte for byte Tiny's" {
     new -q --with all copies
     for file in "$TINY_SRC"/runtime/*; do
         cmp "$file" "copies/runtime/${file##*/}"
@@ -60,14 +60,14 @@ refuses() {
     (cd copies && sha256sum --quiet -c .tiny/manifest)
 }
 
-@test "the manifest has each file of Tiny's, in the order of their names" {
+@test "the manifest lists each of Tiny's files, sorted by name" {
     "$TINY_NEW" -q myproj
     cd myproj
     [ "$(cut -c 67- .tiny/manifest)" = "$(find runtime parts service svr.sh -type f | LC_ALL=C sort)" ]
     sha256sum --quiet -c .tiny/manifest
 }
 
-@test "names that are refused: one line, nothing executed, nothing left" {
+@test "refused names: one line, nothing executed, nothing left" {
     for name in int while _Bool handler define, 'a,b' '$(rm)' '`touch x`' 'a"b' "a'b" \
         $'a\nb' "m4_syscmd(id)" 'Upper' '1st' '-x' 'a.b' 'ä' \
         "$(printf 'a%.0s' {1..41})" "$(printf 'a%.0s' {1..300})"; do
@@ -79,7 +79,7 @@ refuses() {
     done
 }
 
-@test "words that only look dangerous are names" {
+@test "words that only look dangerous are accepted as names" {
     for name in define conf test run svr all check main build obj runtime parts debug svr-sh index; do
         new -q "$name"
         make -s -C "$name" >/dev/null
@@ -88,7 +88,7 @@ refuses() {
     done
 }
 
-@test "a place that is taken is refused; an empty folder is not" {
+@test "an existing file or folder is refused; an empty folder is not" {
     echo x >file
     refuses 1 file
     ln -s nowhere dangling
@@ -105,7 +105,7 @@ refuses() {
     refuses 1 link
 }
 
-@test "a parent that cannot be written is refused" {
+@test "a parent folder that cannot be written is refused" {
     mkdir closed
     chmod 500 closed
     # Root may write anywhere, unless it gives that right away.
@@ -131,7 +131,7 @@ refuses() {
     [ "${#lines[@]}" -eq 2 ]
 }
 
-@test "killed at any moment it leaves no DIR; ended by TERM, nothing at all" {
+@test "if killed at any moment it leaves no DIR; if ended by TERM, nothing at all" {
     for delay in 0.001 0.002 0.004 0.006 0.008 0.010 0.015 0.020; do
         timeout -s KILL "$delay" "$TINY_NEW" -q killed || true
         [ ! -e killed ] || { [ -e killed/.tiny/manifest ] && rm -rf killed; }
@@ -143,7 +143,7 @@ refuses() {
     [ "$output" = "" ]
 }
 
-@test "wrong usage: 2, and where to find help" {
+@test "wrong usage: status 2, and a pointer to --help" {
     refuses 2
     refuses 2 one two
     refuses 2 --nonsense x
@@ -172,7 +172,7 @@ refuses() {
     [[ $output == *worker*reads*metrics*figures*notify*reports* ]]
 }
 
-@test "--dry-run lists the very files, and makes none" {
+@test "--dry-run lists the files that would be made, and makes none" {
     new --dry-run plan >planned
     [ ! -e plan ]
     new -q plan
@@ -188,7 +188,7 @@ refuses() {
     [ "$(git -C repo rev-list --count HEAD)" -eq 1 ]
 }
 
-@test "it finds its files from the build tree, TINY_DATADIR and a moved install" {
+@test "it finds its files in the build tree, in TINY_DATADIR and in a moved installation" {
     mkdir -p moved/bin moved/share/tiny
     cp "$TINY_NEW" moved/bin/tiny-new
     cp -R "$TINY_SRC/runtime" "$TINY_SRC/parts" "$TINY_SRC/templates" moved/share/tiny
@@ -200,7 +200,7 @@ refuses() {
     [[ $output == *TINY_DATADIR* ]]
 }
 
-@test "svr_conf.h as tiny-new derives it is what make derives" {
+@test "tiny-new derives the same svr_conf.h as make" {
     new -q derived
     cp derived/svr_conf.h before
     touch derived/svr_conf
@@ -208,7 +208,7 @@ refuses() {
     cmp before derived/svr_conf.h
 }
 
-@test "the current folder, when it is empty: filled in place, and named after it" {
+@test "an empty current folder is filled in place, and gives the project its name" {
     mkdir here
     cd here
     inode=$(stat -c %i .)
@@ -232,7 +232,7 @@ refuses() {
     [ -x svr.sh ]
 }
 
-@test "a mount point: filled, or left empty" {
+@test "a mount point is filled, or left empty" {
     unshare -rm true 2>/dev/null || [ "$(id -u)" -eq 0 ] || skip "no namespace to mount in"
     mkdir mounted
     run unshare -rm sh -c '
@@ -266,7 +266,7 @@ refuses() {
     [ "$i" -gt 8 ]
 }
 
-@test "a set-group-ID folder: what is made in it inherits the bit and the group" {
+@test "in a set-group-ID folder the project inherits the bit and the group" {
     mkdir team
     chmod 2775 team
     [ "$(id -u)" -ne 0 ] || chgrp 1 team
@@ -281,7 +281,7 @@ refuses() {
     [ "$(stat -c %A own)" = drwx--s--x ] # the mode that an empty folder had
 }
 
-@test "--git: a repository of its own, whatever the GIT_ variables, except author and committer" {
+@test "--git makes a separate repository, whatever the GIT_ variables, except author and committer" {
     git init -q outer
     cd outer
     git -c user.name=n -c user.email=a@b commit -q --allow-empty -m one
@@ -295,7 +295,7 @@ refuses() {
     [ "$(git -C demo status --porcelain)" = "" ]
 }
 
-@test "--with adds to the default parts, none,PART is only that, --without removes what no other part needs" {
+@test "--with adds to the default parts, none,PART takes only that, --without removes what no other part needs" {
     parts() { sed 's/.*--with=//' "$1/.tiny/arguments"; }
     usual=listen,metrics,notify,probation,reaper,report,restart,rollback,rotate,symbols
     new -q --with task a
@@ -314,12 +314,12 @@ refuses() {
     [[ $output == *'there is no part "opera" (see --list)' ]]
     refuses 1 --without none x
     run new --list
-    [[ $output == *"Parts:"*"  rotate "*"Parts that come along when others need them:"*"  child "*"  kept "* ]]
+    [[ $output == *"Parts:"*"  rotate "*"Parts that are added when others need them:"*"  child "*"  kept "* ]]
     new -q a/below
     refuses 2 --update --without rotate a
 }
 
-@test "two builds from the same source in two folders are the same bytes" {
+@test "two builds from the same source in two folders give the same bytes" {
     for folder in one two-with-a-longer-name; do
         mkdir "$folder"
         (

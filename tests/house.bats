@@ -36,7 +36,7 @@ setup() {
     done
 }
 
-@test "the first line of a part's header says it whole, for --list" {
+@test "the first line of a part's header is a complete description, for --list" {
     for header in parts/*.h; do
         first=$(head -n 1 "$header") second=$(sed -n 2p "$header")
         [[ $first == *' */' || $second == ' *' ]] || { echo "$header: $first"; return 1; }
@@ -60,7 +60,7 @@ no_circle() {
     no_circle runtime/*.[ch] generator/*.[ch]
 }
 
-@test "no file of the core needs another in a circle" {
+@test "no files of the core depend on each other in a circle" {
     make -s -C "$PROJECT"
     cd "$PROJECT/build/objects.d/runtime"
     for object in *.o; do
@@ -73,7 +73,7 @@ no_circle() {
     tsort "$BATS_TEST_TMPDIR/graph" >/dev/null
 }
 
-@test "plain English: no idiom of the list in what a person reads" {
+@test "plain English: no listed idiom in any text for readers" {
     idioms='anew|so many|but for|as it was|as they were|for ever|goes? on|tells|hears|told|whoever|bury|buried|till'
     idioms+='|(is|are|was|were) to (be|have|go|come|find|get|keep|last|live)'
     run grep -rnEiw "$idioms" runtime parts generator templates docs README.md scripts bench tests --include=* \
@@ -81,14 +81,14 @@ no_circle() {
     [ "$output" = "" ] || { echo "$output"; return 1; }
 }
 
-@test "each function has its name once, in the core, the parts and the generator" {
+@test "each function's name is unique in the core, the parts and the generator" {
     ctags --version 2>/dev/null | grep -q Universal || skip "no universal-ctags"
     ctags -x --c-kinds=f runtime/*.[ch] parts/*.[ch] generator/*.[ch] |
         awk '{ print $1 }' | sort | uniq -d >"$BATS_TEST_TMPDIR/twice"
     [ "$(cat "$BATS_TEST_TMPDIR/twice")" = main ]
 }
 
-@test "the core's code lines are counted; a part has at most 100, or what tests/part-lines says" {
+@test "the core has the counted code lines; a part has at most 100, or the number in tests/part-lines" {
     command -v cloc >/dev/null || skip "no cloc"
     count() {
         cloc --quiet --csv --include-lang=C,"C/C++ Header" "$@" |
@@ -126,7 +126,7 @@ no_circle() {
     shellcheck --include=SC2314,SC2315 tests/*.bats templates/*/tests/*.bats
 }
 
-@test "the docs name only tests and pages that are there" {
+@test "the docs name only tests and pages that exist" {
     for name in $(grep -ohE '(tests|docs)/[a-z_0-9/.-]+\.(bats|c|pml|md)' README.md docs/*.md | sort -u); do
         [ -e "$name" ] || { echo "$name is not there"; return 1; }
     done
@@ -138,14 +138,14 @@ no_circle() {
     grep -qxF "#define STATUS_VERSION \"$version\"" runtime/status.h
 }
 
-@test "no test takes a fixed port" {
+@test "no test uses a fixed port" {
     run grep -nE '(127\.0\.0\.1|localhost|\[::1\]|\]):[0-9]{2,5}|port *= *[0-9]{3,}' \
         tests/*.bats tests/helper.bash tests/torture tests/fail-over \
         tests/faults templates/*/tests/*.bats
     [ "$output" = "" ] || { echo "$output"; return 1; }
 }
 
-@test "a project is clean with gcc and clang, warnings being errors" {
+@test "a project compiles without warnings with gcc and clang" {
     for compiler in gcc clang; do
         command -v $compiler >/dev/null || skip "no $compiler"
         cp -a "$PROJECT" "$BATS_TEST_TMPDIR/$compiler"
@@ -158,7 +158,7 @@ no_circle() {
     done
 }
 
-@test "clang-tidy has nothing to say of the runtime" {
+@test "clang-tidy finds nothing in the runtime" {
     command -v clang-tidy >/dev/null || skip "no clang-tidy"
     local checks='-*,clang-analyzer-*,bugprone-*' but
     for but in bugprone-easily-swappable-parameters bugprone-reserved-identifier bugprone-narrowing-conversions \
@@ -172,7 +172,7 @@ no_circle() {
     [ "$status" -eq 0 ] || { grep -v 'warnings generated' <<<"$output"; return 1; }
 }
 
-@test "templates have no place-holder that nobody fills" {
+@test "templates have no place-holder that is not filled" {
     run grep -rnE '__[A-Z_]+__' "$PROJECT" --include='*' --exclude-dir=build
     output=$(grep -vE '__(VA_ARGS|FILE|LINE)__' <<<"$output" || true)
     [ "$output" = "" ] || { echo "$output"; return 1; }

@@ -41,13 +41,13 @@ END
     timeout 300 python3 talk.py
 }
 
-@test "its own tests pass at once" {
+@test "its own tests pass in a new project" {
     run env -u MAKELEVEL make -s check
     [ "$status" -eq 0 ]
     [[ $output != *"# skip"* ]]
 }
 
-@test "pages, methods, and all in one connection" {
+@test "pages and methods, and many requests on one connection" {
     serve
     talk <<'END'
 c = connect()
@@ -79,7 +79,7 @@ assert get(c, "/") == (200, "5\n")
 END
 }
 
-@test "/metrics is what promtool accepts, the page's own figure among it" {
+@test "promtool accepts /metrics, which includes the template's own figure" {
     command -v promtool >/dev/null || skip "no promtool"
     serve
     talk <<'END' >page
@@ -92,7 +92,7 @@ END
     promtool check metrics <page
 }
 
-@test "a slow, a silent and a late connection are closed; a full house waits" {
+@test "slow, silent and late connections are closed; clients beyond the limit wait" {
     set_key http.idle 1.0
     set_key http.max_clients 3
     serve
@@ -135,7 +135,7 @@ assert clients() == 3
 END
 }
 
-@test "new code answers in an old connection, with the counter; so does migrated state" {
+@test "new code answers on an old connection, with the counter; so it does after a migration" {
     serve
     talk <<'END'
 import re
@@ -170,7 +170,7 @@ assert c.sock is local
 END
 }
 
-@test "a restart refuses no client, close answers what was asked" {
+@test "a restart refuses no client; a close answers the requests already sent" {
     serve
     talk <<'END'
 done, failed, answered = threading.Event(), [], [0]
@@ -207,7 +207,7 @@ END
     [ "$(exit_status)" = 0 ]
 }
 
-@test "http.listen: a reload moves it, the connections stay; a taken address rejects it" {
+@test "a reload may change http.listen, and connections stay; an address in use rejects it" {
     serve
     export first=$port
     port=$(free_port)
@@ -238,7 +238,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a HEAD counts no visit; a body of 3 MB and a head too large are answered at once" {
+@test "a HEAD is not counted as a visit; a body of 3 MB and too large a head are answered at once" {
     serve
     talk <<'END'
 c = connect()
@@ -263,7 +263,7 @@ assert get(c, "/healthz") == (200, "ok\n")
 END
 }
 
-@test "what can be read in two ways is answered with 400, and its connection closed" {
+@test "an ambiguous request is answered with 400, and its connection is closed" {
     serve
     talk <<'END'
 port = connect().port
@@ -330,7 +330,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "HTTPS by curl: renewal under load, old connections stay, a bad pair rejects the reload" {
+@test "HTTPS with curl: renewal under load, old connections stay, a bad key pair rejects the reload" {
     command -v curl >/dev/null && command -v openssl >/dev/null || skip "no curl or openssl"
     for name in one two; do
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $name.key -out $name.pem \
@@ -375,12 +375,12 @@ for t in threads: t.join()
 assert not bad, bad
 END
     has_line 'rejected: on_reload: .*the certificate and its key do not match'
-    has_line 'rejected: on_reload: svr_http_tls: the certificate now.pem needs its key'
+    has_line 'rejected: on_reload: svr_http_tls: the certificate now.pem needs a key'
     bounded ./svr.sh close
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "a close under load cuts no answer: those who ask meanwhile get \"Connection: close\"" {
+@test "a close under load truncates no answer; requests during it get \"Connection: close\"" {
     serve
     talk <<'END'
 cut, started, said = [], [0], []
@@ -407,7 +407,7 @@ assert not cut and len(said) == 8, (cut, said)
 END
 }
 
-@test "a sender whose bytes drip is dropped, however busy it is; one that asks again and again is not" {
+@test "a client that sends a request too slowly is closed; one that sends many requests is not" {
     set_key http.idle 1.0
     serve
     talk <<'END'

@@ -28,7 +28,7 @@ writable() {
         -o ! -type l -writable -print
 }
 
-@test "a svr_conf with a secret is installed for the service's user only" {
+@test "a svr_conf with a secret can be read only by the service's user" {
     need_root
     chmod 600 svr_conf
     install_to "$opt"
@@ -78,7 +78,7 @@ writable() {
     [ "$output" = "" ]
 }
 
-@test "a folder that was the service's user's before becomes root's" {
+@test "root takes over a folder that belonged to the service's user" {
     need_root
     mkdir -p "$opt/build" "$opt/service/runit" "$BATS_TEST_TMPDIR/precious"
     echo 'rm -rf /' >"$opt/svr.sh"
@@ -97,7 +97,7 @@ writable() {
     cmp service/runit/run "$opt/service/runit/run"
 }
 
-@test "a link of root's stays: log/ on another disk" {
+@test "root's own link stays: log/ on another disk" {
     need_root
     mkdir -p "$opt" "$BATS_TEST_TMPDIR/disk"
     ln -s "$BATS_TEST_TMPDIR/disk" "$opt/log"
@@ -106,7 +106,7 @@ writable() {
     [ "$(stat -c %U "$BATS_TEST_TMPDIR/disk")" = daemon ]
 }
 
-@test "service/ has the owner's own files too, and nothing that a supervisor left" {
+@test "service/ gets the owner's own files too, but nothing that a supervisor left" {
     mkdir -p service/runit/supervise service/mine
     echo x >service/runit/supervise/status
     echo x >service/mine/notes
@@ -154,12 +154,12 @@ writable() {
     grep -Fqx "ExecStart=\"$BATS_TEST_TMPDIR/opt/my app/svr.sh\" run" "$unit"
 }
 
-@test "a prefix within the present folder is written as a whole path" {
+@test "a prefix in the current folder is written as an absolute path" {
     install_to there "$(id -un)"
     grep -Fqx "WorkingDirectory=$PWD/there" there/service/demo.service
 }
 
-@test "the log is rotated by root as its user, and no code is put in force" {
+@test "root rotates the log as the service's user, and no new code is put in force" {
     need_root
     command -v logrotate >/dev/null || skip "no logrotate"
     set_key log.file_log.level INFO
@@ -189,7 +189,7 @@ commands() {
         "$TINY_SRC/docs/operating.md" | sed "s|/opt/myproj|$opt|g; s|user=myproj|user=daemon|; s|make |make -s |g"
 }
 
-@test "an installed version is kept and put back by the operator's guide, under a running server" {
+@test "docs/operating.md: an installed version is saved and restored under a running server" {
     need_root
     install_to "$opt"
     setpriv --reuid=daemon --regid=daemon --clear-groups "$opt/svr.sh" start

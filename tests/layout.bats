@@ -126,8 +126,8 @@ a truth value made a number|s/^    _Bool on;/    char on;/|struct state: member 
 an array made longer|s/char name.32/char name[48/|struct client: member name was char[32], is char[48]
 an array of structs made longer|s/peers.4/peers[5/|member peers was struct address[4], is struct address[5]
 an array turned|s/table.2..3/table[3][2/|struct client: member table was int[2][3], is int[3][2]
-a bit field made wider|s/weight : 7/weight : 9/|struct client: member weight is another bit field
-a bit field moved|s/ready : 1,/ready : 2,/|struct client: member ready is another bit field
+a bit field made wider|s/weight : 7/weight : 9/|struct client: member weight is a different bit field
+a bit field moved|s/ready : 1,/ready : 2,/|struct client: member ready is a different bit field
 a bit field made a whole|s/unsigned ready : 1, weight : 7/unsigned ready, weight/|struct client: member ready
 an enumerator's value changed|s/BUSY = 200/BUSY = 100/|enum kind: BUSY was 200, is 100 (shapes.c:
 an enumerator inserted|s/BUSY = 200/NEW, &/; s/GONE = -1/GONE = 1/|enum kind:
@@ -229,11 +229,11 @@ judge_everywhere() {
     [ ! -s "$BATS_TEST_TMPDIR/all" ] || { cat "$BATS_TEST_TMPDIR/all"; return 1; }
 }
 
-@test "each edit that moves what lies in memory is refused, by each compiler, level and form of debug information" {
+@test "each edit that changes the layout of data is refused, with each compiler, level and form of debug information" {
     judge_everywhere refused changed:
 }
 
-@test "each edit that moves nothing is accepted, against a build of another compiler, level or form too" {
+@test "each edit that keeps the layout is accepted, even with another compiler, level or form" {
     judge_everywhere accepted same
 }
 
@@ -266,7 +266,7 @@ start_with() {
     wait_line 5 'turn 2'
 }
 
-@test "a member that moved rejects the reload in one line, and check says it; the same types are accepted" {
+@test "a moved member rejects the reload with one line, also from check; the same types are accepted" {
     start_with 'int id; long idle;'
     server_with 'int id; char name[8]; long idle;'
     build
@@ -288,7 +288,7 @@ and migrate, or restart; generation 1 keeps running" ]
     [ "$output" = accepted ]
 }
 
-@test "with another state_version and migrate changed types are accepted, and are the ones to compare with then" {
+@test "with another state_version and migrate, changed types are accepted, and compared with from then on" {
     start_with 'int id;'
     server_with 'int number, id;' 2
     applied
@@ -320,7 +320,7 @@ and migrate, or restart; generation 1 keeps running" ]
     [[ $output != *warning* ]]
 }
 
-@test "a rollback to code that does not know a new enumerator yet is accepted; its value stays taken" {
+@test "a rollback to code without a new enumerator is accepted; the enumerator's value stays reserved" {
     start_with 'enum { IDLE, BUSY } kind;'
     server_with 'enum { IDLE, BUSY, GONE } kind;'
     set_key svr.reload.probation 0
@@ -344,7 +344,7 @@ and migrate, or restart; generation 1 keeps running" ]
     bounded ./svr.sh close
 }
 
-@test "a type that is away for some generations is remembered" {
+@test "a type that is missing for some generations is remembered" {
     start_with 'int id;' 1 'struct job { int a, b; };' 'struct job'
     server_with 'int id;'
     applied
@@ -356,7 +356,7 @@ and migrate, or restart; generation 1 keeps running" ]
     applied
 }
 
-@test "code without types is accepted with one warning; what was known stays known" {
+@test "code without types is accepted with one warning; the known types are kept" {
     start_with 'int id;'
     for flags in -g1 -g0 '-g -gsplit-dwarf'; do
         server_with 'int id;' 1 "/* $flags */"
@@ -405,7 +405,7 @@ END
     [[ $output == *"struct job: member a was int, is long"* ]]
 }
 
-@test "a reader that dies, hangs, talks nonsense or is not there never rejects" {
+@test "a layout-reader that dies, hangs, prints nonsense or is missing never rejects a reload" {
     reader=build/programs.d/layout-reader
     start_with 'int id;'
     for script in 'kill -SEGV $$' 'exec sleep 100' 'echo nonsense; echo more' 'exit 127' 'yes'; do
@@ -455,7 +455,7 @@ END
     done
 }
 
-@test "an installed server compares too; without libdw make says what to install" {
+@test "an installed server compares too; without libdw make names the package to install" {
     start_with 'int id;'
     make -s install prefix="$P/inst/demo" user="$(id -un)"
     [ -x inst/demo/build/programs.d/layout-reader ]
@@ -464,7 +464,7 @@ END
     [[ $output == *"the part layout needs elfutils/libdw.h, which "*"(Debian: apt install libdw-dev; "* ]]
 }
 
-@test "two files may have a type of the same name each: both are compared, and one may go" {
+@test "two files may each have a type of the same name: both are compared, and one may disappear" {
     write() {
         printf '%s\n' '#include "svr.h"' '#include "layout.h"' "struct node { $2 };" 'SVR_TYPES(struct node);' >"$1.c"
     }
@@ -485,7 +485,7 @@ END
     [ "$("$READER" first changed.so)" = "changed: struct node: member v was double, is float (two.c:3)" ]
 }
 
-@test "handlers in C++, by g++ and clang++ in turn: unchanged they are the same, a base that changed is refused" {
+@test "handlers in C++, built with g++ and clang++: unchanged ones are equal, a changed base class is refused" {
     command -v g++ && command -v clang++ || skip "no C++"
     shape() {
         cat <<END
@@ -524,7 +524,7 @@ END
     done
 }
 
-@test "damaged debug information: one clean line or an end of that program, and the server lives" {
+@test "damaged debug information: layout-reader prints one clean line or dies, and the server lives" {
     start_with 'int id; char name[8]; struct client *next; enum { A, B } kind;'
     cp build/handler.so whole.so
     cat >damage.py <<'END'
@@ -629,7 +629,7 @@ start_again() {
     wait_line 5 'turn'
 }
 
-@test "a restart that would, is refused before anything is closed; what a reload took is what is saved" {
+@test "a restart that would do so is refused before anything is closed; the saved types follow each reload" {
     with_checkpoint
     counting_state 'long turns; int a, b;'
     run_server
@@ -655,7 +655,7 @@ start_again() {
     [ "$(json state)" = running ]
 }
 
-@test "a checkpoint of a server without the part, and one of a part that knew no types, are still read" {
+@test "a checkpoint from a server without the part, and one without types, are still read" {
     with_checkpoint
     mkdir "$BATS_TEST_TMPDIR/plain"
     "$TINY_NEW" -q --with none,checkpoint "$BATS_TEST_TMPDIR/plain/demo"

@@ -17,7 +17,7 @@ END
     build
 }
 
-@test "B1 the default console line has level, name, pid, file, line, message" {
+@test "B1 the default console line has level, name, pid, file, line and message" {
     log_hooks
     line=$(grep -n 'an err line' my_server.c | cut -d: -f1)
     run_server
@@ -31,7 +31,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "B2 console INFO, file WARN: three lines there, two here" {
+@test "B2 console INFO, file WARN: three lines on the console, two in the file" {
     log_hooks
     run_server
     wait_line 5 'an err line'
@@ -54,7 +54,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "B7 the value of a secret stands in no log and no status" {
+@test "B7 the value of a secret appears in no log and no status" {
     set_key my.db.password '"sesame-4711"'
     counting_hooks
     build
@@ -111,7 +111,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "what needs an escape gets one wherever it stands in a message" {
+@test "a character that needs escaping is escaped anywhere in a message" {
     set_key log.console.format '"%(message)s"'
     set_key log.syslog false # what its own thread says of /dev/log may stand anywhere
     hooks <<'END'
@@ -139,7 +139,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a line too long is cut and says so; errno survives a log call" {
+@test "too long a line is cut and marked; errno survives a log call" {
     hooks <<'END'
 #include <errno.h>
 static int run(void) {
@@ -161,7 +161,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a full disk: the server keeps running, counts, and logs when it is over" {
+@test "a full disk: the server keeps running, counts lost lines, and logs when it is over" {
     [ -e /dev/full ] || skip "no /dev/full"
     set_key log.file_log '"/dev/full"'
     log_hooks
@@ -175,7 +175,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a console that nobody reads does not stop the server" {
+@test "a console whose reader stopped does not stop the server" {
     log_hooks
     mkfifo console
     sleep 600 <>console 3>&- &
@@ -196,7 +196,7 @@ old_file() {
     touch -d "$1" log/demo.log
 }
 
-@test "B5 the log of a former day gets its date as a name; keep removes the oldest" {
+@test "B5 the log of a past day gets its date in the name; keep removes the oldest" {
     set_key log.file_log.keep 2
     log_hooks
     old_file '2 days ago'
@@ -215,7 +215,7 @@ old_file() {
     bounded ./svr.sh close
 }
 
-@test "hours and minutes rotate too; a name that is taken is not lost" {
+@test "rotation by hour and minute; an existing file is not overwritten" {
     set_key log.file_log.rotate M
     log_hooks
     old_file '3 minutes ago'
@@ -248,7 +248,7 @@ old_file() {
     bounded ./svr.sh close
 }
 
-@test "a folder that goes away: lines are counted as lost, and come back with it" {
+@test "if the folder disappears, lines are counted as lost; logging resumes when it is back" {
     mkdir away
     set_key log.file_log '"away/demo.log"'
     set_key log.syslog false
@@ -263,7 +263,7 @@ old_file() {
     bounded ./svr.sh close
 }
 
-@test "logrotate's own way works with the file that service/ has" {
+@test "logrotate works with the file in service/" {
     command -v logrotate >/dev/null || skip "no logrotate"
     set_key log.file_log.rotate '""'
     log_hooks
@@ -313,7 +313,7 @@ assert last["thread"] > 0 and len(last["time"]) == 23
 END
 }
 
-@test "where the console is the journal, each line begins with its priority" {
+@test "if the console is the journal, each line begins with its priority" {
     log_hooks
     : >log.txt
     JOURNAL_STREAM=$(stat -c %d:%i log.txt) run_server
@@ -324,7 +324,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "JOURNAL_STREAM of another file is not believed" {
+@test "a JOURNAL_STREAM that names another file is ignored" {
     log_hooks
     JOURNAL_STREAM=8:1 run_server
     wait_line 5 'an err line'
@@ -332,7 +332,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "WARNING is a level as good as WARN; a level that is off costs no line" {
+@test "WARNING means WARN; a level that is off writes no line" {
     set_key log.console.level WARNING
     log_hooks
     run_server
@@ -373,7 +373,7 @@ END
     done
 }
 
-@test "a log file behind a link rotates beside itself, and the link stays" {
+@test "a log file behind a link is rotated in its own folder, and the link stays" {
     mkdir -p log elsewhere
     echo old >elsewhere/app.log
     touch -d '2024-02-29 12:00' elsewhere/app.log
@@ -388,7 +388,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a pipe, a terminal and what is reached through /dev or /proc is never renamed" {
+@test "a pipe, a terminal and anything reached through /dev or /proc is never renamed" {
     mkfifo pipe
     set_key log.file_log.rotate M
     set_key log.file_log.rotate_size 1
@@ -425,7 +425,7 @@ END
     [ "$(cat precious)" = precious ]
 }
 
-@test "rotate_size: a new file once the log has that size; a number in each name" {
+@test "rotate_size begins a new file when the log has that size; old files are numbered" {
     set_key log.file_log.level INFO
     set_key log.file_log.rotate '""'
     set_key log.file_log.rotate_size 2000
@@ -442,7 +442,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "the console that start gives is bounded, and one old file is kept" {
+@test "the console file of start is bounded, and one old file is kept" {
     set_key log.file_log.rotate_size 3000
     hooks <<'END'
 static int run(void) { for (int i = 0; i < 30; i++) svr_info("line of some length %d", i); return 300; }

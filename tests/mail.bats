@@ -69,7 +69,7 @@ mails() {
     find mails -type f ! -name '*.new' | wc -l
 }
 
-@test "lines of the level are one mail an interval; what comes after is another" {
+@test "lines of the level make one mail per interval; later lines make another" {
     mailing
     smtp "$port"
     run_server
@@ -95,7 +95,7 @@ mails() {
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "per_hour: what is beyond it waits, and what has no room is counted" {
+@test "per_hour: further mails wait, and lines without room are counted" {
     mailing
     set_key log.email.per_hour 1
     smtp "$port"
@@ -118,7 +118,7 @@ mails() {
     [ $((n + left)) -ge 1000 ]
 }
 
-@test "the server is down: status 75 is tried again; said once, and once when it is over" {
+@test "the mail server is down: status 75 is tried again, and logged once at its beginning and once at its end" {
     mailing
     smtp "$port"
     kill "$smtp"
@@ -137,7 +137,7 @@ mails() {
     bounded ./svr.sh close
 }
 
-@test "the server refuses: said with its words, and not tried again; it is slow: nobody waits for it" {
+@test "the mail server refuses: logged with its text, and not tried again; it is slow: the loop does not wait" {
     mailing
     smtp "$port"
     touch refuse
@@ -182,7 +182,7 @@ mails() {
     has_line 'log.email: 1 lines were not sent'
 }
 
-@test "no address: refused; off: nothing is sent; a secret stands in no mail" {
+@test "without an address: refused; off: nothing is sent; no mail contains a secret" {
     mailing 'cat >>sent'
     set_key log.email.to '""'
     run bounded ./svr.sh check

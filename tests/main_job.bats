@@ -21,7 +21,7 @@ load helper
     grep -q "<SUMMARY> lines $(wc -l <"$text"), words " log/demo.console
 }
 
-@test "the project's own tests pass, and say 77 without bats" {
+@test "the project's own tests pass, and exit with 77 without bats" {
     run timeout 120 make check
     echo "$output"
     [ "$status" -eq 0 ]
@@ -54,7 +54,7 @@ load helper
     grep -q 'WorkingDirectory=/opt/demo' "$BATS_TEST_TMPDIR/stage/opt/demo/service/demo.service"
 }
 
-@test "make debug: sanitizers in server and handler, through a reload" {
+@test "make debug: server and handler have sanitizers, also after a reload" {
     make -s debug >make.log 2>&1 || { cat make.log; return 1; }
     run_server
     wait_until 10 test -s log/demo.out
@@ -73,7 +73,7 @@ load helper
     [ "$output" = 0 ]
 }
 
-@test "a new key is a field after make, its comment goes along" {
+@test "a new key is a field after make, with its comment" {
     printf '# How many: */ it is\nmy.count = 3 # at most\n' >>svr_conf
     make -s
     grep -q '/\* How many: \* / it is \*/' svr_conf.h

@@ -93,7 +93,7 @@ EOF
     bounded ./svr.sh close
 }
 
-@test "a table whose fields lie outside struct svr_conf is refused, by a reload and by a start" {
+@test "a table with fields outside struct svr_conf is refused by a reload and by a start" {
     run_server
     wait_until 10 test -S run/control
     wait_until 10 eval '[ "$(json state)" = running ]'
@@ -112,7 +112,7 @@ EOF
     [[ $stderr == *"start failed: "*"my.words: its row is damaged"* ]]
 }
 
-@test "a table without end, a struct beyond measure and a callback without a function are refused" {
+@test "a table without an end, a struct of absurd size and a callback without a function are refused" {
     run_server
     wait_until 10 eval '[ "$(json state)" = running ]'
     table <<'EOF'
@@ -146,7 +146,7 @@ EOF
     bounded ./svr.sh close
 }
 
-@test "a key that has another type in the server than in the code is refused" {
+@test "a key with different types in the server and in the code is refused" {
     hooks <<'EOF'
 static int run(void) { return 1000; }
 SVR_HANDLER(.run = run);
@@ -186,7 +186,7 @@ EOF
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "a start without the descriptors of its loop and its signals gives the reason" {
+@test "a start that cannot open descriptors for its loop and signals gives the reason" {
     command -v strace >/dev/null || skip "no strace"
     local call
     for call in epoll_create1 eventfd2 timerfd_create epoll_ctl; do
@@ -198,7 +198,7 @@ EOF
     done
 }
 
-@test "code for which the room of static thread variables is used up asks for a restart" {
+@test "code with more static thread variables than there is room for is refused: it needs a restart" {
     hooks <<'EOF'
 static __thread char own[600] __attribute__((tls_model("initial-exec"))) = "x";
 static int run(void) { own[1]++; return 1000; }
@@ -218,7 +218,7 @@ EOF
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "a reload of the same bytes says so in its verdict, another one does not" {
+@test "a reload of identical code is marked in the verdict, another one is not" {
     counting_hooks
     build
     run_server

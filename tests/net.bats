@@ -45,7 +45,7 @@ SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .get_summary = get_sum
 END
 }
 
-@test "a client talks on over a reload; what fails puts the watches back" {
+@test "a client continues across a reload; a failed reload restores the watches" {
     port=$(free_port)
     set_key my.listen "\"127.0.0.1:$port\""
     echo_hooks
@@ -95,7 +95,7 @@ END
         set_key my.listen "\"data/$file\""
         run bounded ./svr.sh run
         [ "$status" -eq 1 ]
-        [[ $output == *"listen on data/$file: a file that is no socket is there; remove it"* ]]
+        [[ $output == *"listen on data/$file: this file is not a socket; remove it"* ]]
     done
     [ "$(cat data/store)" = precious ]
     [ -p data/pipe ]
@@ -146,10 +146,10 @@ END
     set_key my.listen '"nonsense"'
     run bounded ./svr.sh run
     [ "$status" -eq 1 ]
-    [[ $output == *"nonsense: no address; needs HOST:PORT"* ]]
+    [[ $output == *"nonsense: not an address; use HOST:PORT"* ]]
 }
 
-@test "a socket that was handed over (LISTEN_FDS) is taken, when the pid is right" {
+@test "an inherited socket (LISTEN_FDS) is used if the pid is right" {
     port=$(free_port)
     set_key my.listen "\"127.0.0.1:$port\""
     echo_hooks

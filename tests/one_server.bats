@@ -16,7 +16,7 @@ one_server() {
     [ "$(json pid)" = "$server" ]
 }
 
-@test "of starts at the same moment one wins, and its console file is untouched" {
+@test "of several starts at once one wins, and its console file is untouched" {
     for round in 1 2 3 4 5; do
         for nth in 1 2 3; do
             ./svr.sh start >"start.$nth" 2>&1 3>&- &
@@ -47,7 +47,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "run/ that is removed under the server is restored; a second start is refused" {
+@test "if run/ is removed while the server runs, it is restored; a second start is refused" {
     counting_hooks
     build
     run_server
@@ -65,7 +65,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "a server in another pid namespace is seen, asked and not started twice" {
+@test "a server in another pid namespace is found and queried, and not started twice" {
     need_root
     unshare --pid --fork --mount-proc true 2>/dev/null || skip "no pid namespaces"
     (exec unshare --pid --fork --kill-child --mount-proc ./svr.sh run >log.txt 2>&1 3>&-) &
@@ -96,7 +96,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "root does not start a server where run/ belongs to another user, and says how" {
+@test "root does not start a server if run/ belongs to another user, and prints the command to use" {
     need_root
     mkdir -p run log
     chown daemon run log
@@ -106,7 +106,7 @@ END
     [ ! -e run/lock ]
 }
 
-@test "a program that cannot be run is an error of its own, never \"not running\"" {
+@test "a program that cannot be run is reported as such, never as \"not running\"" {
     run_server
     wait_until 5 test -S run/control
     mv build/demo kept
@@ -123,7 +123,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "standard descriptors that are closed at the start are opened to /dev/null" {
+@test "standard descriptors that are closed at the start are opened on /dev/null" {
     bounded ./svr.sh start <&- >&- 2>&-
     server=$(cat run/demo.pid)
     [ "$(readlink "/proc/$server/fd/0")" = /dev/null ]

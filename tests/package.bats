@@ -115,7 +115,7 @@ need_debhelper() {
     [[ $(head -n 1 "$TINY_SRC/debian/changelog") == "tiny ($version-"*")"* ]]
 }
 
-@test "the tiny-new of the package makes a project that lives" {
+@test "the tiny-new of the package makes a project that runs" {
     need_debhelper
     dpkg-deb -x "$first"/tiny_*.deb "$BATS_TEST_TMPDIR/root"
     bounded sh "$TINY_SRC/tests/installcheck" "$BATS_TEST_TMPDIR/root/usr/bin/tiny-new"
@@ -126,7 +126,7 @@ need_debhelper() {
 
 # ---- A project ------------------------------------------------------------
 
-@test "make dist in a project: what git would hold, the same bytes each time" {
+@test "make dist in a project: the files that git would track, the same bytes each time" {
     unset SOURCE_DATE_EPOCH
     "$TINY_NEW" -q --git "$P"
     cd "$P"
@@ -148,7 +148,7 @@ need_debhelper() {
     make -s -C ../demo-2.0
 }
 
-@test "a project without a git repository, also one within another's, has a tarball too" {
+@test "make dist works without a git repository, also inside another one" {
     "$TINY_NEW" -q "$P"
     cd "$P"
     make -s dist
@@ -166,7 +166,7 @@ page_block() {
         /^$/ { empty = begun ? empty "\n" : ""; next } { exit }' "$TINY_SRC/docs/packaging.md"
 }
 
-@test "a project becomes a Debian package as docs/packaging.md has it, twice the same" {
+@test "docs/packaging.md turns a project into a Debian package, twice with the same bytes" {
     need_debhelper
     for folder in one two/folders; do
         mkdir -p "$BATS_TEST_TMPDIR/$folder"

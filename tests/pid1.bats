@@ -119,7 +119,7 @@ drop_in() {
     inside systemctl daemon-reload
 }
 
-@test "enabled, it runs from the boot on as its own user and is ready" {
+@test "when enabled, it starts at boot as its own user and is ready" {
     [ "$(inside systemctl is-enabled demo)" = enabled ]
     [ "$(show ActiveState)" = active ]
     [ "$(show Type)" = notify ]
@@ -141,7 +141,7 @@ drop_in() {
     [ "$(journal 'reloaded: generation 2, 1 keys\? changed (log.console.level)')" -ge 1 ]
 }
 
-@test "a refused reload fails systemctl's job, says why, and the server keeps running" {
+@test "a refused reload fails systemctl's job with the reason, and the server keeps running" {
     sed -i 's/^log.console.level = .*/log.console.level = WRAN/' "$conf"
     run inside systemctl reload demo
     [ "$status" -ne 0 ]
@@ -151,7 +151,7 @@ drop_in() {
     [ "$(journal 'unknown level "WRAN" (did you mean "WARN"?)')" -ge 1 ]
 }
 
-@test "svr.sh restart in place keeps the process; systemd sees a long reload" {
+@test "svr.sh restart keeps the process; to systemd it is a long reload" {
     inside runuser -u daemon -- /opt/demo/svr.sh restart
     [ "$(main_pid)" = "$old" ]
     wait_until 5 eval '[ "$(show ActiveState)" = active ]'
@@ -188,7 +188,7 @@ drop_in() {
     status | grep -q running
 }
 
-@test "a socket unit's socket serves over reload, restart in place and kill -9" {
+@test "a socket unit's socket keeps serving across a reload, a restart and kill -9" {
     inside systemctl stop demo
     net="bounded nsenter --target $INIT --net" # for free_port and ask
     port=$(free_port)

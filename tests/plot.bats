@@ -20,7 +20,7 @@ figure() {
     grep -qF "| $(printf '%.1f' "$(figure 'an echoed line')") us |" README.md
 }
 
-@test "make plots draws them, and says what is missing" {
+@test "make plots draws them, and reports missing figures" {
     command -v gnuplot >/dev/null || skip "no gnuplot"
     bench/plot bench/results.txt "$BATS_TEST_TMPDIR"
     grep -qF ">$(figure 'swap pause')<" "$BATS_TEST_TMPDIR/plot-core.svg"

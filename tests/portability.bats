@@ -82,7 +82,7 @@ emulated() {
     emulated riscv64-linux-gnu riscv64
 }
 
-@test "s390x, whose bytes have the other order: the same" {
+@test "s390x, big-endian: the same" {
     emulated s390x-linux-gnu s390x
 }
 
@@ -94,7 +94,7 @@ need_i386() {
     export CC="i686-linux-gnu-gcc -Wl,--dynamic-linker=$loader -Wl,-rpath=${loader%/*}"
 }
 
-@test "i386, 32 bits: the same, on this machine itself" {
+@test "i386, 32 bits, run natively: the same" {
     need_i386
     live CC="$CC"
 }
@@ -129,7 +129,7 @@ beyond() {
 }
 
 
-@test "musl: the same; a part that needs a header says so in one line" {
+@test "musl: the same; a part whose header is missing is reported in one line" {
     command -v musl-gcc >/dev/null || skip "no musl-gcc"
     live CC=musl-gcc
     "$TINY_NEW" -q --with tls ../tls
@@ -140,7 +140,7 @@ beyond() {
     [[ $output != *"error:"* ]]
 }
 
-@test "musl in a root of busybox, without bash and GNU tools: start, reload, refusal, logs, close" {
+@test "musl in a root directory with busybox, without bash and GNU tools: start, reload, refusal, logs, close" {
     [ "$(id -u)" -eq 0 ] || skip "needs root"
     command -v musl-gcc >/dev/null || skip "no musl-gcc"
     command -v busybox >/dev/null || skip "no busybox"

@@ -47,7 +47,7 @@ owner() {
     done
 }
 
-@test "root controls a server of the service's user, and leaves nothing in its way" {
+@test "root controls a server of the service's user, and leaves no file that blocks it" {
     start_as daemon
     [ "$(owner "/proc/$pid")" = daemon ]
     bounded "$opt/svr.sh" status
@@ -86,7 +86,7 @@ run_script() {
     wait_until 5 gone "$pid"
 }
 
-@test "another user can neither ask nor close a server" {
+@test "another user can neither query nor close a server" {
     start_as daemon
     for command in close status reload; do
         run as nobody timeout 60 "$opt/svr.sh" "$command"
@@ -96,7 +96,7 @@ run_script() {
     bounded "$opt/svr.sh" close
 }
 
-@test "root cannot start where run/ is another user's; the command it names works" {
+@test "root cannot start a server if run/ is another user's; the printed command works" {
     cd "$opt"
     for command in start run restart; do
         run bounded ./svr.sh "$command"
@@ -152,7 +152,7 @@ try_link() {
     [[ $output == "rejected: svr_conf:"*"log/demo.log: Operation not permitted" ]]
 }
 
-@test "nobody else can lock run/lock, nor one of an older version" {
+@test "no other user can lock run/lock, even one of an older version" {
     : >"$opt/run/lock"
     chown daemon "$opt/run/lock"
     chmod 644 "$opt/run/lock"

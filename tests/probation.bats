@@ -39,7 +39,7 @@ good_is() {
 
 fell_back='the last good code runs'
 
-@test "C15 new code that crashes: under supervise the next start runs the last good code, and says so once" {
+@test "C15 new code crashes: under supervise the next start runs the last good code, and logs that once" {
     command -v supervise >/dev/null || skip "no daemontools"
     set_key log.syslog false
     version old
@@ -62,7 +62,7 @@ fell_back='the last good code runs'
     # not tried again: not by a reload, not by the next start
     SVR_BUILD=0 run bounded ./svr.sh reload
     [ "$status" -eq 1 ]
-    [[ $output == "rejected: "*"did not change since"*"generation 1 keeps running" ]]
+    [[ $output == "rejected: "*"has not changed since"*"generation 1 keeps running" ]]
     kill -9 "$second"
     wait_until 5 eval '[ "$(count_lines "$fell_back")" -eq 2 ]'
     wait_until 5 eval '[ "$(json state 2>/dev/null)" = running ]'
@@ -95,7 +95,7 @@ fell_back='the last good code runs'
     done
 }
 
-@test "only the configuration may be bad; it is good again once it was corrected" {
+@test "a bad configuration alone goes back too, and is accepted again once corrected" {
     echo 'my.crash = false' >>svr_conf
     version old 'if (svr_conf()->my_crash) abort();'
     build
@@ -115,7 +115,7 @@ fell_back='the last good code runs'
     bounded ./svr.sh close
 }
 
-@test "a clean close is no crash; what stood its trial is good; 0 = off" {
+@test "a clean close does not count as a crash; code that passed its trial is good; 0 = off" {
     set_key svr.reload.probation 1
     version old
     build
@@ -145,7 +145,7 @@ fell_back='the last good code runs'
     bounded ./svr.sh close
 }
 
-@test "rollback: the code and configuration before, and the present state" {
+@test "rollback restores the previous code and configuration, and keeps the state" {
     run bounded ./svr.sh rollback
     [ "$status" -eq 3 ]
     version old 'svr_info("x %d", (int)svr_conf()->other_x);'
@@ -174,7 +174,7 @@ fell_back='the last good code runs'
     bounded ./svr.sh close
 }
 
-@test "rollback from what stood its trial; an explicit reload takes what make left" {
+@test "rollback from code that passed its trial; an explicit reload takes what make built" {
     set_key svr.reload.probation 1
     version old
     build
@@ -195,7 +195,7 @@ fell_back='the last good code runs'
     bounded ./svr.sh close
 }
 
-@test "a rollback that is refused leaves no trace: the next reload takes what make built" {
+@test "a refused rollback has no later effect: the next reload takes what make built" {
     version old
     build
     run_server
@@ -218,7 +218,7 @@ s/^SVR_HANDLER/static int migrate(int from, const void *old, void *state) {\
     bounded ./svr.sh close
 }
 
-@test "a rollback that is asked for while a reload is pending ends on the last good code" {
+@test "a rollback requested while a reload is pending ends on the last good code" {
     set_key svr.reload.probation 1
     version first
     build
@@ -244,7 +244,7 @@ s/^SVR_HANDLER/static int migrate(int from, const void *old, void *state) {\
     bounded ./svr.sh close
 }
 
-@test "kill -9 at each renaming of a kept pair: code never meets another generation's configuration" {
+@test "kill -9 at each rename of a kept pair: code never gets another generation's configuration" {
     command -v strace >/dev/null || skip "no strace"
     set_key svr.reload.probation 0
     # each version has a key of its own, and refuses every other configuration

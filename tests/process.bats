@@ -29,7 +29,7 @@ clean() {
     }
 }
 
-@test "a caller that ignores SIGCHLD: tasks end as they should, a verdict names the signal" {
+@test "under a caller that ignores SIGCHLD tasks end normally, and a verdict names the signal" {
     hooks <<'END'
 #include "task.h"
 static int good(void *arg) { (void)arg; return 0; }
@@ -64,7 +64,7 @@ END
     done
 }
 
-@test "a start that fails is reported, though the caller ignores SIGCHLD" {
+@test "a failed start is reported even if the caller ignores SIGCHLD" {
     hooks <<'END'
 static int on_start(void) { abort(); }
 SVR_HANDLER(.on_start = on_start);
@@ -75,13 +75,13 @@ END
     [[ $output == *"died of signal 6"* ]]
 }
 
-@test "tiny-new creates a project, though the caller ignores SIGCHLD" {
+@test "tiny-new creates a project even if the caller ignores SIGCHLD" {
     bounded ignoring CHLD "$TINY_NEW" -q --git "$BATS_TEST_TMPDIR/other"
     [ -e "$BATS_TEST_TMPDIR/other/my_server.c" ]
     [ -e "$BATS_TEST_TMPDIR/other/.git/HEAD" ]
 }
 
-@test "a limit of file sizes does not end the server: the loss is counted" {
+@test "a limit on file sizes does not end the server: lost lines are counted" {
     hooks <<'END'
 static int run(void) {
     for (int i = 0; i < 40; i++) svr_warn("%0100d", i);
@@ -100,7 +100,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "children start with an empty mask and no signal ignored, however they are started" {
+@test "children start with an empty signal mask and no signal ignored, however they are started" {
     hooks <<'END'
 #include <spawn.h>
 #include "timer_thread.h"
@@ -141,7 +141,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a child of fork without exec dies of a signal for it, and the server does not notice" {
+@test "a child of fork without exec dies of its signals, and the server is not affected" {
     hooks <<'END'
 static int on_start(void) {
     pid_t pid = fork();
@@ -166,7 +166,7 @@ END
     done
 }
 
-@test "a signal that finds the main thread waiting interrupts no hook: no sleep, and no system(3)" {
+@test "a signal interrupts no hook while the main thread waits: no sleep, and no system(3)" {
     hooks <<'END'
 #include <errno.h>
 #include <time.h>
@@ -219,7 +219,7 @@ END
     has_line 'signal 15'
 }
 
-@test "HUP and USR1 reload a server that svr.sh started in the background, whatever descriptors are free" {
+@test "HUP and USR1 reload a server that svr.sh started in the background, whichever descriptors are free" {
     bounded ./svr.sh start
     pid=$(cat run/demo.pid)
     for signal in HUP USR1; do

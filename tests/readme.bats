@@ -23,7 +23,7 @@ first_screen() {
     awk '/^    /{ print substr($0, 5); seen = 1; next } seen { exit }' "$TINY_SRC/$1" | sed 's/   *#.*//'
 }
 
-@test "the first screen: each command gives the answer that stands below it" {
+@test "the first screen: each command gives the answer shown below it" {
     # Numbers that differ from run to run are masked.
     mask() { sed -E 's/pid [0-9]+/pid N/; s/pause [0-9.]+ ms/pause N ms/'; }
     first_screen README.md >screen
@@ -39,7 +39,7 @@ first_screen() {
     mask <"$BATS_TEST_TMPDIR/happened" | diff -u "$BATS_TEST_TMPDIR/expected" -
 }
 
-@test "it has less than 700 words before its reference, and names no file that is not there" {
+@test "it has less than 700 words before its reference, and names only existing files" {
     [ "$(sed '/^# Reference/,$d' "$TINY_SRC/README.md" | wc -w)" -lt 700 ]
     grep -ohE '\]\([^)#]+\)' "$TINY_SRC"/README*.md | tr -d ']()' | grep -v '^http' | sort -u >links
     [ "$(wc -l <links)" -gt 10 ]

@@ -7,7 +7,7 @@ rows() {
         s/build [0-9a-f]+/build ID/; s/[0-9]+([.:T+-][0-9]+)*/N/g' | sed '/^my_util\.c:/,/^make: /d'
 }
 
-@test "docs/session.svg shows what a server does" {
+@test "docs/session.svg shows what a server really does" {
     for tool in tmux python3; do
         command -v $tool >/dev/null || skip "no $tool"
     done
@@ -18,7 +18,7 @@ rows() {
     rows "$TINY_SRC/docs/session.svg" | diff -u - "$BATS_TEST_TMPDIR/new"
 }
 
-@test "docs/session.svg is small, without scripts, and shows all where nothing moves" {
+@test "docs/session.svg is small, has no scripts, and shows everything without animation" {
     [ "$(wc -c <"$TINY_SRC/docs/session.svg")" -lt 40000 ]
     run grep -ciE '<script|href|opacity="0|display' "$TINY_SRC/docs/session.svg"
     [ "$output" = 0 ]

@@ -37,7 +37,7 @@ def walk(value, path):
 walk(json.load(sys.stdin), [])'
 }
 
-@test "the reference and the man pages are made from these sources" {
+@test "the reference and the man pages are up to date with the sources" {
     "$TINY_SRC/scripts/reference" "$BATS_TEST_TMPDIR"
     for page in reference.md svr.h.3 svr_conf.5 svr.sh.1; do
         diff -u "$TINY_SRC/docs/$page" "$BATS_TEST_TMPDIR/$page" || { echo "run scripts/reference"; return 1; }
@@ -96,7 +96,7 @@ for key in in_conf:
 END
 }
 
-@test "the server refuses other values than those of the reference, in its words" {
+@test "the server refuses values other than those in the reference, with the same wording" {
     cp svr_conf good
     documented '^#### (The core|Part)' | cut -f 1,2 >keys
     [ "$(wc -l <keys)" -gt 40 ]
@@ -126,7 +126,7 @@ END
     done <keys
 }
 
-@test "a change waits for a restart where the reference says so, and nowhere else" {
+@test "a change waits for a restart exactly where the reference says so" {
     run_server
     wait_line 10 'on_start\|started\|generation 1'
     documented '^#### (The core|Part)' | cut -f 1,3,4 >all

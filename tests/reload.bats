@@ -43,7 +43,7 @@ END
     [ "$(json pending_restart)" = svr.name ]
 }
 
-@test "C3 code that does not compile, load, have the table or the ABI: refused" {
+@test "C3 code that does not compile or load, or lacks the table or the ABI, is refused" {
     counting_hooks
     build
     run_server
@@ -81,7 +81,7 @@ END
     wait_until 5 eval '[ "$(last_turn)" -gt "$before" ]'
 }
 
-@test "C4 a bad svr_conf: file, line and key are named, the old values stay" {
+@test "C4 a bad svr_conf: the verdict names file, line and key, and the old values stay" {
     counting_hooks
     build
     run_server
@@ -135,7 +135,7 @@ END
     [[ $output == *"generation 2, 0 keys changed"* ]]
 }
 
-@test "C4 a user's key of another type than at make is refused without a make" {
+@test "C4 a user's key whose type changed since make is refused without a make" {
     counting_hooks
     build
     run_server
@@ -191,7 +191,7 @@ END
     applied
 }
 
-@test "C6 many signals at once, and 50 reloads: the last in force, all bounded" {
+@test "C6 many signals at once, and 50 reloads: the last is in force, and resources stay bounded" {
     counting_hooks one
     build
     run_server
@@ -260,7 +260,7 @@ END
     [ "$(grep -e 'old gives' -e reloaded: log.txt | head -n 1 | grep -c 'old gives')" -eq 1 ]
 }
 
-@test "C9 run blocked in read(): pending, 4; when it ends, the reload happens" {
+@test "C9 run is blocked in read(): pending, status 4; when it returns, the reload happens" {
     hooks <<'END'
 #include <fcntl.h>
 static int run(void) {
@@ -355,7 +355,7 @@ END
     applied
 }
 
-@test "C14 a grown state needs migrate, there and back" {
+@test "C14 a larger state needs migrate, in both directions" {
     counting_hooks
     build
     run_server
@@ -469,7 +469,7 @@ bounded_here() {
     /usr/bin/timeout -k 1 60 /bin/sh "$@"
 }
 
-@test "a client that is coalesced gets the verdict of a pass begun after it asked" {
+@test "merged requests get the verdict of a reload that began after the request" {
     counting_hooks one
     build
     run_server

@@ -46,7 +46,7 @@ END
     timeout 300 python3 talk.py
 }
 
-@test "its own tests pass at once" {
+@test "its own tests pass in a new project" {
     run env -u MAKELEVEL make -s check
     [ "$status" -eq 0 ]
     [[ $output != *"# skip"* ]]
@@ -58,7 +58,7 @@ END
     [ "$lines" -le 150 ]
 }
 
-@test "redis-cli: each command, and errors as Redis has them" {
+@test "redis-cli: each command, and the same errors as Redis" {
     command -v redis-cli >/dev/null || skip "no redis-cli"
     serve
     while IFS='>' read -r command answer; do
@@ -140,7 +140,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "100,000 keys that expire: one timer, no line of it in the status, and they go" {
+@test "100,000 keys that expire: one timer, which the status does not show, and all are removed" {
     serve
     talk <<'END'
 c = connect()
@@ -159,7 +159,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "redis-benchmark over reloads: not one client's error" {
+@test "redis-benchmark during reloads: no client gets an error" {
     command -v redis-benchmark >/dev/null || skip "no redis-benchmark"
     serve
     (timeout 300 redis-benchmark -p "$port" -c 50 -P 16 -l -n 2000000 -t set,get,incr -q >bench.txt 2>bench.err ||
@@ -180,7 +180,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "too many clients get Redis's error" {
+@test "clients beyond the limit get the error of Redis" {
     set_key resp.max_clients 2
     serve
     talk <<'END'
@@ -194,7 +194,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "the part map by itself: pairs with empty keys and values, a walk through all, a kept expiry" {
+@test "the part map: empty keys and values, iteration over all pairs, a kept expiry" {
     hooks <<'END'
 #include "map.h"
 static struct svr_bytes bytes(const char *text) { return (struct svr_bytes){text, text ? strlen(text) : 0}; }

@@ -28,7 +28,7 @@ descriptors() {
     find "/proc/$1/fd" -mindepth 1 | wc -l
 }
 
-@test "restart: a new binary, the same pid, no connection refused meanwhile" {
+@test "restart: a new binary, the same pid, and no connection refused meanwhile" {
     serve
     [ "$(ask 'SET k v')" = OK ]
     cat >hammer.py <<END
@@ -72,7 +72,7 @@ END
     is_refused "$port"
 }
 
-@test "a binary that is refused changes nothing: garbage, cut short, a stranger, a mistake" {
+@test "a refused binary changes nothing: garbage, truncated, another server's, a mistake in svr_conf" {
     serve
     [ "$(ask 'SET k v')" = OK ]
     cp build/demo good
@@ -115,7 +115,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a loop that does not come to its close in time: exit 1, no exec, it keeps running" {
+@test "a loop that does not begin the close in time: exit 1, no exec, the server keeps running" {
     hooks <<'END'
 static int turns;
 static int run(void) {
@@ -141,7 +141,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "on_close is called, buffered output written; a start that fails is reported, exit 1" {
+@test "on_close is called, and buffered output is written; a failed start is reported, exit 1" {
     hooks <<'END'
 static int on_start(void) { printf("hello\n"); return access("bad", F_OK) ? 0 : svr_fail("bad is there"); }
 static int on_close(void) { printf("bye\n"); svr_info("on_close"); return 0; }
@@ -189,7 +189,7 @@ END
     has_line 'restart: exec build/demo: '
 }
 
-@test "a close that is asked for during a restart comes first" {
+@test "a close requested during a restart takes precedence" {
     hooks <<'END'
 static int on_close(void) { svr_info("on_close"); while (access("go", F_OK) < 0) usleep(10000); return 0; }
 SVR_HANDLER(.on_close = on_close);
@@ -212,7 +212,7 @@ END
     wait_until 5 grep -q 'ended before it could answer' restart.txt
 }
 
-@test "an address that changed: the old one is closed by the restart; a unix socket is kept" {
+@test "a restart closes the old socket of a changed address, and keeps a unix socket" {
     serve
     old=$port
     port=$(free_port)
@@ -232,7 +232,7 @@ s.sendall(b'COUNT\n'); print(s.makefile().readline().strip())")" = 0 ]
     bounded ./svr.sh close
 }
 
-@test "a disk that is full refuses the restart before anything is closed" {
+@test "a full disk: the restart is refused before anything is closed" {
     own_dev
     counting_hooks
     build
@@ -268,7 +268,7 @@ s.sendall(b'COUNT\n'); print(s.makefile().readline().strip())")" = 0 ]
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "no memory for what a restart leaves to the next program: refused before anything is closed" {
+@test "no memory for what the next program needs: the restart is refused before anything is closed" {
     serve
     bounded ./svr.sh close
     cat >preload.c <<'END'

@@ -85,7 +85,7 @@ teardown() {
     [ "$(of . state)" = running ]
 }
 
-@test "start returns 0 in standby, and says so to systemd too" {
+@test "start returns 0 in standby, and systemd is notified" {
     pair
     bounded "$other/svr.sh" close
     python3 - "$other" <<'END' 3>&- &
@@ -101,7 +101,7 @@ END
     wait_until 5 grep -qs READY=1 "$other/notify.txt"
 }
 
-@test "whatever ends the master, the slave takes over within a second: close, kill -9, a hang; a restart keeps it" {
+@test "after a close, kill -9 or hang of the master the slave takes over within a second; not after a restart" {
     pair
     for way in close kill hang restart; do
         wait_until 5 eval '[ "$(of "$other" state 2>/dev/null)" = standby ]'
@@ -147,7 +147,7 @@ END
          END { exit bad }' ../shared.txt
 }
 
-@test "a master that is stopped is still the master; a start that fails at mastership is said, 1" {
+@test "a stopped master is still the master; a failing on_start at the takeover is reported, status 1" {
     pair
     wait_until 5 eval '[ "$(of "$other" state 2>/dev/null)" = standby ]'
     kill -STOP "$master"
@@ -165,7 +165,7 @@ END
     run ! grep -q "on_close $slave" ../shared.txt
 }
 
-@test "a lock that cannot be had: no start, and why" {
+@test "a lock that cannot be opened: no start, with the reason" {
     set_key standby.lock '"/nonexistent/lock"'
     run bounded ./svr.sh start
     [ "$status" -eq 1 ]

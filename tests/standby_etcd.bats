@@ -9,7 +9,7 @@ setup_file() {
     make_base --with none,standby-etcd
 }
 
-@test "without endpoints it is as if it were not there; the rule of the times is held" {
+@test "without endpoints the part does nothing; the rule about the times is checked" {
     run_server
     wait_until 5 eval '[ "$(json state 2>/dev/null)" = running ]'
     run ! json role
@@ -24,7 +24,7 @@ setup_file() {
     bounded ./svr.sh check
 }
 
-@test "no etcd: it waits, says so once, and closes at once" {
+@test "without etcd it waits, logs that once, and closes at once" {
     set_key standby_etcd.endpoints '"http://127.0.0.1:9"'
     set_key standby_etcd.loop_wait 0.1
     run_server
@@ -73,7 +73,7 @@ ctl() {
     cd "$P"
 }
 
-@test "TLS with a private CA and our own certificate, a user with a password: the reason is logged for each wrong one" {
+@test "TLS with a private CA and a client certificate, a user with a password: each wrong one is logged" {
     command -v openssl >/dev/null || skip "no openssl"
     openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca 2>/dev/null
     printf 'subjectAltName=IP:127.0.0.1\n' >names
@@ -138,13 +138,13 @@ ctl() {
     run ! grep -q ü log.txt
 }
 
-@test "three servers, three members: closed, killed, stopped, cut off, etcd's leader and all of etcd away" {
+@test "three servers, three members: closed, killed, stopped, cut off; etcd's leader and all of etcd stopped" {
     command -v etcd >/dev/null && command -v etcdctl >/dev/null || skip "no etcd"
     timeout -k 1 600 "$TINY_SRC/tests/fail-over" "$TINY_NEW" >table.txt 2>&1 || { cat table.txt; return 1; }
     sed 's/^/# /' table.txt >&3
 }
 
-@test "a model of the protocol: never two at work, in any order of events; without the kernel's timer there would be" {
+@test "a model of the protocol: never two masters, in any order of events; without the kernel's timer there are" {
     command -v spin >/dev/null || skip "no spin"
     cd "$BATS_TEST_TMPDIR"
     spin -a "$TINY_SRC/tests/standby.pml"

@@ -18,7 +18,7 @@ load helper
     bounded ./svr.sh close
 }
 
-@test "A2 the pid file names the server; on_start comes once, before run" {
+@test "A2 the pid file names the server; on_start is called once, before run" {
     counting_hooks
     build
     run_server
@@ -31,7 +31,7 @@ load helper
     [ "${#lines[@]}" -eq 2 ]
 }
 
-@test "A3 a log file in a folder that is not there: one line, no pid file" {
+@test "A3 a log file in a folder that does not exist: one line, no pid file" {
     set_key log.file_log '"absent/x.log"'
     run bounded ./svr.sh run
     [ "$status" -ne 0 ]
@@ -59,7 +59,7 @@ load helper
     gone "$pid"
 }
 
-@test "A6 a pid file that names another process is not believed" {
+@test "A6 a pid file that names another process is ignored" {
     sleep 600 3>&- &
     other=$!
     mkdir -p run
@@ -76,7 +76,7 @@ load helper
     kill "$other"
 }
 
-@test "A7 svr.sh works by absolute path, from elsewhere and through a symlink" {
+@test "A7 svr.sh works with an absolute path, from another folder and through a symlink" {
     mkdir ../elsewhere
     ln -s ../demo/svr.sh ../elsewhere/control
     cd /
@@ -89,7 +89,7 @@ load helper
     [ "$status" -eq 3 ]
 }
 
-@test "A8 unknown commands show the usage; without a server all say so" {
+@test "A8 unknown commands show the usage; without a server all commands report that" {
     for words in "" "begin" "status --xml" "start now" "close now please"; do
         # shellcheck disable=SC2086 # words
         run --separate-stderr bounded ./svr.sh $words
@@ -105,7 +105,7 @@ load helper
     done
 }
 
-@test "start detaches: nothing of the caller stays open, the session is its own" {
+@test "start detaches: no descriptor of the caller stays open, and it has its own session" {
     run bash -c 'exec 7</dev/null 8>held; timeout 60 ./svr.sh start'
     [ "$status" -eq 0 ]
     pid=$(cat run/demo.pid)
@@ -133,7 +133,7 @@ END
     [ "$status" -eq 3 ]
 }
 
-@test "a start that crashes says of which signal" {
+@test "a start that crashes reports the signal" {
     hooks <<'END'
 static int on_start(void) { abort(); return 0; }
 SVR_HANDLER(.on_start = on_start);
@@ -156,7 +156,7 @@ END
     [[ $output == *"svr_conf:1: file: No such file"* ]]
 }
 
-@test "run/ that cannot be written: status 1 and its name" {
+@test "run/ cannot be written: status 1, and it is named" {
     mkdir -p run
     chmod 500 run
     # Root may write anywhere, unless it gives that right away.
@@ -179,7 +179,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "run/ that is a file: status 1, one line" {
+@test "run/ is a file: status 1, one line" {
     rm -rf run
     echo x >run
     run bounded ./svr.sh run
@@ -205,7 +205,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "the control socket: wrong, half, huge and silent clients" {
+@test "the control socket: clients that send nonsense, half a line, too much, or nothing" {
     counting_hooks
     build
     run_server
@@ -242,7 +242,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a command without its part: 2, and the part is named; its keys are unknown" {
+@test "a command without its part: status 2, and the part is named; its keys are unknown" {
     "$TINY_NEW" -q --with none ../bare
     cd ../bare
     sed -i 's/^log.syslog = true/log.syslog = false/' svr_conf

@@ -100,7 +100,7 @@ grown() {
     bounded ./svr.sh close
 }
 
-@test "another kind or other buckets begin at 0; a rejected reload changes nothing; what comes back has its value" {
+@test "a changed kind or other buckets begin at 0; a rejected reload changes nothing; a returning name has its value" {
     figures
     build
     run_server
@@ -131,7 +131,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a declaration that is wrong rejects the reload, and a start, with the reason" {
+@test "a wrong declaration rejects the reload, and a start, with the reason" {
     figures
     build
     run_server
@@ -148,7 +148,7 @@ END
 SVR_COUNTER(x, "orders", "Help.");|orders: a counter's name ends in _total
 SVR_GAUGE(x, "orders_total", "Help.");|orders_total: only a counter's name ends in _total
 SVR_GAUGE(x, "level", "Help.");|level: is declared twice
-SVR_GAUGE(x, "svr_x", "Help.");|svr_x: names that begin with svr_ are the server's
+SVR_GAUGE(x, "svr_x", "Help.");|svr_x: names that begin with svr_ are reserved
 SVR_GAUGE(x, "1x", "Help.");|1x: a name has letters, digits and underscores, at most 99
 SVR_GAUGE(x, "a b", "Help.");|a b: a name has letters, digits and underscores, at most 99
 SVR_GAUGE(x, "", "Help.");|: a name has letters, digits and underscores, at most 99
@@ -248,7 +248,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "each metric of the dashboard, the alerts and the page is one that a server has" {
+@test "each metric in the dashboard, the alerts and the page exists in a server" {
     "$TINY_NEW" -q --with all,stats all
     cd all
     make -s >/dev/null 2>&1
@@ -276,7 +276,7 @@ END
     [ "$output" = "" ]
 }
 
-@test "the alert rules are valid, and come when they should and not otherwise" {
+@test "the alert rules are valid, and fire exactly when they should" {
     command -v promtool >/dev/null || skip "no promtool"
     cp "$TINY_SRC/docs/alerts.yml" "$TINY_SRC/docs/alerts-test.yml" .
     promtool check rules alerts.yml

@@ -3,7 +3,7 @@
 
 load helper
 
-@test "status --json has every field, each of its kind" {
+@test "status --json has every field, each of the right type" {
     hooks <<'END'
 static int tick(void *arg) { (void)arg; return 0; }
 static int on_start(void) { return svr_add_timer("my \"tick\"", tick, NULL, (struct svr_when){.every = 30}); }
@@ -40,7 +40,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "status --metrics is Prometheus's text format 0.0.4, and promtool has nothing to say" {
+@test "status --metrics prints Prometheus's text format 0.0.4, and promtool accepts it" {
     bounded ./svr.sh start
     wait_until 5 eval '[ "$(json turns)" -gt 2 ]'
     bounded ./svr.sh status --metrics >metrics.txt
@@ -65,7 +65,7 @@ END
     [ "$output" = "" ]
 }
 
-@test "a server whose hook hangs answers all three, with its last figures" {
+@test "a server whose hook hangs answers all three forms, with its last figures" {
     hooks <<'END'
 static int run(void) {
     static int turns;
@@ -118,7 +118,7 @@ print(int([t['next'] for t in ast.literal_eval(sys.stdin.read()) if t['name'] ==
     bounded ./svr.sh close
 }
 
-@test "of 20,000 timers the status has the 100 that are due first, and the total" {
+@test "of 20,000 timers the status shows the 100 that are due first, and the total" {
     hooks <<'END'
 static int tick(void *arg) { (void)arg; return 0; }
 static int on_start(void) {
@@ -151,7 +151,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "metrics never step back: while the loop does not answer, counters are left out" {
+@test "metrics never decrease: while the loop does not answer, counters are left out" {
     counting_hooks
     build
     run_server

@@ -161,7 +161,7 @@ END
     timeout 300 python3 talk.py
 }
 
-@test "messages come in pieces and in bulk, of any size up to the limit" {
+@test "messages arrive in pieces and in bulk, of any size up to the limit" {
     streaming '.message_size = 100000'
     run_server
     wait_line 5 'listening on'
@@ -183,7 +183,7 @@ d = connect()
 d.send("echo one\nbad\necho two\n")
 assert d.line() == "one\n" and d.line() == "that is bad\n" and d.line() == ""
 assert c.ask("echo still") == "still"
-until(lambda: log().count("a message is longer than is allowed") == 2 and "closed : a bad line" in log())
+until(lambda: log().count("a message is longer than allowed") == 2 and "closed : a bad line" in log())
 assert c.ask("count") == "4 3 1"
 END
     bounded ./svr.sh close
@@ -283,7 +283,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "half-close: what was asked is answered; a paused connection is answered later" {
+@test "half-close: requests already sent are answered; a paused connection is answered later" {
     set_key svr.timer.min_span 0.1
     streaming
     run_server
@@ -304,7 +304,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "connections and their data live over reloads, good and bad; a callback that is gone rejects" {
+@test "connections and their data survive reloads, good and bad; a missing callback rejects the reload" {
     streaming
     run_server
     wait_line 5 'listening on'
@@ -347,7 +347,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "connecting out: by name and path, tried again with growing pauses, ended by the handler" {
+@test "outgoing connections: by name and path, retried with growing pauses, ended by the handler" {
     port=$(free_port)
     streaming '' "struct state *s = svr_state();
     if (!s->out) s->out = svr_stream_connect(\"localhost:$port\", (struct svr_protocol){.frame = frame,
@@ -391,7 +391,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "descriptors run out and come back: no client is lost" {
+@test "descriptors run out and are available again: no client is lost" {
     command -v prlimit >/dev/null || skip "no prlimit"
     streaming
     within='prlimit --nofile=24' run_server
@@ -408,7 +408,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a close answers what was sent, also what comes later, and ends each connection once" {
+@test "a close answers what was sent, including delayed answers, and ends each connection once" {
     set_key svr.timer.min_span 0.1
     streaming
     run_server
@@ -425,7 +425,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "a reload that lowers what may wait unsent: the next byte to one with more closes it" {
+@test "a reload lowers unsent_size: a connection above it is closed at the next byte sent to it" {
     streaming
     run_server
     wait_line 5 'listening on'

@@ -111,7 +111,7 @@ all_of() {
     all_of s6
 }
 
-@test "F1 a hung server is ended and a new one comes" {
+@test "F1 a hung server is ended and a new one started" {
     hooks <<'END'
 static int run(void) {
     if (access("hang", F_OK) == 0 && remove("hang") == 0) for (;;) pause();
@@ -130,7 +130,7 @@ END
     finish
 }
 
-@test "F3 a failing start: one line a try" {
+@test "F3 a failing start: one line for each try" {
     hooks <<'END'
 static int on_start(void) { return svr_fail("not today"); }
 SVR_HANDLER(.on_start = on_start);

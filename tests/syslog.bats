@@ -60,7 +60,7 @@ got_lines() {
     [ -e got ] && [ "$(grep -c -- "$1" got)" -ge "$2" ]
 }
 
-@test "A4 no /dev/log: it runs, and warns once" {
+@test "A4 without /dev/log it runs, and warns once" {
     own_dev
     talking_hooks
     within=in_dev run_server
@@ -71,7 +71,7 @@ got_lines() {
     bounded ./svr.sh close
 }
 
-@test "B3 one datagram a line: warn has priority 156, err 155, info does not come" {
+@test "B3 one datagram for each line: warn has priority 156, err 155, info is not sent" {
     own_dev
     listener
     talking_hooks
@@ -86,7 +86,7 @@ got_lines() {
     bounded ./svr.sh close
 }
 
-@test "a real syslog daemon gets a burst whole and in order" {
+@test "a real syslog daemon gets a burst completely and in order" {
     command -v busybox >/dev/null && busybox --list | grep -qx syslogd || skip "no busybox syslogd"
     own_dev
     start_in_dev busybox syslogd -n -O "$P/messages"

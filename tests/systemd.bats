@@ -27,7 +27,7 @@ sent() {
     grep -c -- "$1" notify.txt || true
 }
 
-@test "the unit: systemd-analyze has nothing to say, and rates it 2.0 or better" {
+@test "systemd-analyze finds no fault in the unit, and rates it 2.0 or better" {
     command -v systemd-analyze >/dev/null || skip "no systemd-analyze"
     chmod a+rx "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
     opt="$BATS_TEST_TMPDIR/opt/demo"
@@ -56,7 +56,7 @@ sent() {
     bounded "${as[@]}" ./svr.sh close
 }
 
-@test "the watchdog's span in the unit is above the server's own" {
+@test "the watchdog time in the unit is longer than the server's own" {
     bite=$(sed -n 's/^WatchdogSec=//p' service/demo.service.in)
     own=$(sed -n 's/^svr.timer.run_status_check_time_span = //p' svr_conf)
     [ "$bite" -gt "$own" ]
@@ -67,7 +67,7 @@ sent() {
     run ! grep Watchdog plain/service/plain.service.in
 }
 
-@test "READY, RELOADING, READY, WATCHDOG, STATUS and STOPPING, in their order" {
+@test "READY, RELOADING, READY, WATCHDOG, STATUS and STOPPING are sent in order" {
     notify_socket
     set_key tcp.listen '"run/kv"'
     set_key svr.timer.min_span 0.1
@@ -93,7 +93,7 @@ sent() {
     [ "$(cut -d'|' -f1 <<<"$output" | tr '\n' ' ')" = "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1 " ]
 }
 
-@test "the watchdog is fed whatever svr.timer.min_span is, and while reloads follow each other" {
+@test "the watchdog is fed whatever svr.timer.min_span is, also during many reloads" {
     notify_socket
     set_key tcp.listen '"run/kv"'
     set_key svr.timer.min_span 3600
@@ -139,7 +139,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a socket that systemd-socket-activate opened: taken, kept over reload and restart" {
+@test "a socket opened by systemd-socket-activate is used, and kept across a reload and a restart" {
     command -v systemd-socket-activate >/dev/null || skip "no systemd-socket-activate"
     port=$(free_port)
     set_key tcp.listen "\"127.0.0.1:$port\""

@@ -76,7 +76,7 @@ no_children() {
     [ -z "$(pgrep -P "$server")" ]
 }
 
-@test "result, output and the reason of failure come back: good, bad, failing, crashing, flooding" {
+@test "result, output and reason are returned: for good, bad, failing, crashing and flooding tasks" {
     tasking '
         struct svr_task once = {.done = done};
         svr_task("good", good, "you", once);
@@ -97,7 +97,7 @@ no_children() {
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "what hangs and ignores TERM is ended at its limit, with all that it forked; the loop keeps running" {
+@test "a task that hangs and ignores TERM is killed at its limit, with all that it forked; the loop keeps running" {
     tasking '
         svr_task("hangs", hangs, NULL, (struct svr_task){.done = done, .limit = 0.5});
         svr_task("forks", forks, NULL, (struct svr_task){.done = done});'
@@ -113,7 +113,7 @@ no_children() {
     bounded ./svr.sh close
 }
 
-@test "tries with a pause: the second does it; the last one gives up; the pause is random and grows" {
+@test "retries with a pause: the second try succeeds; the last one gives up; the pause is random and grows" {
     tasking '
         svr_task("second", second, "flag", (struct svr_task){.done = done, .tries = 5, .pause = 0.2});
         svr_task("never", seven, NULL, (struct svr_task){.done = done, .tries = 4, .pause = 0.1, .pause_most = 0.2});'
@@ -124,7 +124,7 @@ no_children() {
     bounded ./svr.sh close
 }
 
-@test "a thousand tasks, four at once: each is done once, none is left" {
+@test "a thousand tasks, four at once: each runs once, none is left" {
     tasking '
         static char keys[1000][16];
         for (int i = 0; i < 1000; i++) {
@@ -195,7 +195,7 @@ no_children() {
     done <grand
 }
 
-@test "what a work left behind ends with it, also where the server cannot see to it" {
+@test "processes that the work leaves behind end with it, even if the server cannot kill them" {
     tasking 'svr_task("leaves", leaves, "go", (struct svr_task){.done = done, .limit = 600});'
     run_server
     wait_until 5 test -s left

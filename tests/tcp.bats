@@ -38,7 +38,7 @@ END
     timeout 300 python3 talk.py
 }
 
-@test "its own tests pass at once" {
+@test "its own tests pass in a new project" {
     run env -u MAKELEVEL make -s check
     [ "$status" -eq 0 ]
     [[ $output != *"# skip"* ]]
@@ -72,7 +72,7 @@ END
     has_line '<SUMMARY> clients 0, keys 5002, commands '
 }
 
-@test "a line too long, too many clients, an idle one: each gets an error or is dropped" {
+@test "too long a line, too many clients, an idle client: each gets an error or is closed" {
     set_key tcp.max_clients 3
     set_key tcp.idle 1.5
     set_key svr.timer.min_span 0.1
@@ -94,7 +94,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a client that does not read its answers is not read from, and disturbs no other" {
+@test "nothing is read from a client that does not read its answers, and no other is disturbed" {
     serve
     talk <<'END'
 c, other = connect(), connect()
@@ -118,7 +118,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "clients live over reloads, good and bad; the store grows by migrate" {
+@test "clients survive reloads, good and bad; the store is migrated to a larger one" {
     serve
     talk <<'END'
 import re
@@ -191,7 +191,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "descriptors run out: it is logged, no client is lost, and new ones are accepted when some are free" {
+@test "descriptors run out: that is logged, no client is lost, and clients are accepted when some are free again" {
     command -v prlimit >/dev/null || skip "no prlimit"
     within='prlimit --nofile=24' serve
     talk <<'END'
@@ -209,7 +209,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "accept fails once with ENFILE, with no client there: the next one is served" {
+@test "accept fails once with ENFILE while no client waits: the next one is served" {
     command -v strace >/dev/null || skip "no strace"
     serve
     strace -f -p "$server" -o trace -e trace=accept4 -e inject=accept4:error=ENFILE:when=1 3>&- 2>/dev/null &
@@ -226,7 +226,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "numbers that make no sense are refused, at a start, a reload and by the part" {
+@test "numbers out of range are refused at a start, at a reload and by the part" {
     serve
     for line in 'tcp.idle = -1.0' 'tcp.idle = 1e10' 'tcp.idle = 0.0' 'tcp.max_clients = 0'; do
         sed -i "s/^${line% = *} = [^ ]*/$line/" svr_conf
@@ -281,7 +281,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a close takes no more clients, and answers what was sent" {
+@test "a close accepts no more clients, and answers what was sent" {
     serve
     talk <<'END'
 c = connect()

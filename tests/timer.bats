@@ -4,7 +4,7 @@
 bats_require_minimum_version 1.5.0
 load helper
 
-@test "E7 a period timer with a number of runs ticks that often; keys are unique" {
+@test "E7 a periodic timer with a number of runs ticks that often; keys are unique" {
     hooks <<'END'
 static int tick(void *arg) { svr_info("tick %s", (const char *)arg); return 0; }
 static int stranger(void *arg) { (void)arg; return 0; }
@@ -63,7 +63,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "C11 a timer ticks on in the new code; one whose function is gone is dropped" {
+@test "C11 a timer continues in the new code; one whose function is gone is dropped" {
     hooks <<'END'
 static int tick(void *arg) { (void)arg; svr_info("old tick"); return 0; }
 static int gone(void *arg) { (void)arg; return 0; }
@@ -88,7 +88,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "svr_post from another thread runs in the loop; a stranger is refused" {
+@test "svr_post from another thread runs in the loop; a function that is not in the table is refused" {
     hooks <<'END'
 #include <pthread.h>
 static pthread_t loop;
@@ -166,7 +166,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "E6 a period of 1 s: tick k comes at k seconds, within min_span, without drift" {
+@test "E6 a period of 1 s: tick k is at k seconds, within min_span, without drift" {
     hooks <<'END'
 #include <time.h>
 static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }
@@ -192,7 +192,7 @@ assert late[0] > -0.01 and late[10] < 0.1 + 0.05, late  # the median: a machine 
 END
 }
 
-@test "E7 three runs are three; E10 a min_span of 0.5 ticks each half second" {
+@test "E7 runs = 3 gives three ticks; E10 a min_span of 0.5 ticks every half second" {
     hooks <<'END'
 static int tick(void *arg) { svr_info("tick %s", (char *)arg); return 0; }
 static int on_start(void) {

@@ -40,7 +40,7 @@ SVR_HANDLER(.on_start = on_start, .on_reload = on_reload, .on_close = on_close, 
 END
 }
 
-@test "timers tick while run blocks; bad ones are refused; none after on_close" {
+@test "timers tick while run blocks; invalid ones are refused; none ticks after on_close" {
     thread_hooks
     build
     run_server

@@ -75,7 +75,7 @@ END
     timeout 300 python3 talk.py
 }
 
-@test "each version of the protocol, and the oldest that is allowed" {
+@test "each version of TLS, and the oldest allowed one" {
     serve
     asks -tls1_2
     asks -tls1_3
@@ -118,7 +118,7 @@ data = s.recv(100); assert b'PONG' not in data, data"
     bounded ./svr.sh close
 }
 
-@test "renewal under the same path: living connections stay, new ones get the new certificate" {
+@test "renewal under the same path: open connections stay, new ones get the new certificate" {
     serve
     certify two
     talk <<'END'
@@ -135,7 +135,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a key that does not match, a file that is not there, one that is no certificate: the reload is rejected" {
+@test "a key that does not match, a missing file, or one without a certificate rejects the reload" {
     serve
     certify two
     cp two.key one.key
@@ -150,7 +150,7 @@ END
     set_key tls.key '""'
     run bounded ./svr.sh check
     [ "$status" -eq 1 ]
-    [[ $output == *"tls.key: tls.certificate needs its key"* ]]
+    [[ $output == *"tls.key: tls.certificate needs a key"* ]]
     set_key tls.certificate '"svr_conf"'
     run bounded ./svr.sh reload
     [ "$status" -eq 1 ]
@@ -168,7 +168,7 @@ END
     [[ $output == *"start failed: svr_conf:"*": tls.certificate: nowhere.pem: No such file"* ]]
 }
 
-@test "a certificate that ends soon, or has ended, is said at the start and at a reload" {
+@test "a certificate that expires soon or has expired is logged at the start and at a reload" {
     certify one one 10
     serve
     wait_line 5 'WARNING.*tls.certificate expires on 20..-..-.., in \(9\|10\) days: renew it'
@@ -179,7 +179,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a handshake that stops has a time limit, and keeps nobody waiting" {
+@test "a stalled handshake has a time limit, and delays no other client" {
     set_key resp.idle 0.5
     serve
     talk <<END
@@ -191,7 +191,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "large answers and many requests under TLS, over reloads with renewals" {
+@test "large answers and many requests over TLS, during reloads with renewals" {
     serve
     talk <<'END'
 import threading
@@ -310,7 +310,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "lines speak TLS by the same keys; unix sockets stay plain" {
+@test "the part lines uses TLS with the same keys; unix sockets stay plain" {
     rm -rf "$P"
     "$TINY_NEW" -q --template tcp --with tls "$P"
     cd "$P"

@@ -9,11 +9,11 @@ torture() {
     torture tcp 100 10000
 }
 
-@test "resp: the same, in Redis's protocol with values of any bytes" {
+@test "resp: the same, in the Redis protocol with values of any bytes" {
     torture resp 100 10000
 }
 
-@test "http: the same, in connections that live on and in new ones" {
+@test "http: the same, on persistent connections and on new ones" {
     echo '#include <microhttpd.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 || skip "no libmicrohttpd-dev"
     torture http 100 10000
 }

@@ -35,7 +35,7 @@ owners() {
         -prune -o -type f -exec cksum {} + | sort -k 3)
 }
 
-@test "Tiny's files are new, the owner's unchanged; the changes are listed; a second update changes nothing" {
+@test "Tiny's files are replaced, the owner's unchanged; changes are listed; a second update changes nothing" {
     echo '// mine' >>old/my_util.c
     echo 'my.key = 1' >>old/svr_conf
     before=$(owners)
@@ -62,15 +62,15 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     [ "$output" = "" ]
 }
 
-@test "what the owner edited stays, the new one beside it, exit 1; what he added stays" {
+@test "a file that the owner edited stays, with the new one beside it, exit 1; added files stay" {
     echo '/* mine */' >>old/runtime/loop.c
     echo '/* mine too */' >>old/runtime/clock.c
     echo '/* my part */' >old/parts/mine.c
     run newer --update old
     [ "$status" -eq 1 ]
-    [[ $output == *"  edited   runtime/loop.c: stays, the new one is runtime/loop.c.new"* ]]
-    [[ $output == *"  edited   runtime/clock.c: stays"* ]]
-    [[ $output == *"tiny-new: old: what you edited stays; compare it with the FILE.new beside it"* ]]
+    [[ $output == *"  edited   runtime/loop.c: kept; the new one is runtime/loop.c.new"* ]]
+    [[ $output == *"  edited   runtime/clock.c: kept"* ]]
+    [[ $output == *"tiny-new: old: files that you edited were kept; compare each with the FILE.new beside it"* ]]
     tail -n 1 old/runtime/loop.c | grep -qx '/\* mine \*/'
     cmp old/runtime/loop.c.new newer/runtime/loop.c
     cmp old/runtime/clock.c.new newer/runtime/clock.c
@@ -86,7 +86,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     newer --update old
 }
 
-@test "--dry-run says the same and changes nothing" {
+@test "--dry-run prints the same and changes nothing" {
     echo '/* mine */' >>old/runtime/clock.c
     before=$(find old -type f -exec cksum {} + | sort -k 3)
     run newer --update --dry-run old
@@ -114,7 +114,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     [[ $output == *"parts: checkpoint child inherited json kept listen metrics"*" task" ]]
 }
 
-@test "a server that runs is not disturbed, and a restart brings what is new" {
+@test "a running server is not disturbed, and a restart puts the new version in force" {
     cd old
     make -s >/dev/null
     timeout 60 ./svr.sh start
@@ -132,7 +132,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     timeout 60 ./svr.sh close
 }
 
-@test "not a project, no such folder, a full or closed disk: one line, nothing changed" {
+@test "not a project, no such folder, a full disk: one line, nothing changed" {
     mkdir plain
     for folder in plain nowhere; do
         run new --update $folder
@@ -159,7 +159,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     [[ $output == *"No space left"*"status 1"*same ]]
 }
 
-@test "killed at any moment: the old files or the new ones, and an update after it makes it whole" {
+@test "killed at any moment: the files are the old or the new ones, and the next update completes it" {
     before=$(cksum <old/runtime/loop.c)
     after=$(cksum <newer/runtime/loop.c)
     for delay in 0.005 0.02 0.05 0.1 0.2 0.3 0.4 0.5 0.6 0.8; do
@@ -177,7 +177,7 @@ old: is at $(new --version | sed -n '1s/.* //p'), parts: $parts" ] ||
     [ "$output" = "" ]
 }
 
-@test "what the owner added or linked in Tiny's folders stays: links, odd names, empty folders" {
+@test "the owner's additions in Tiny's folders stay: links, odd names, empty folders" {
     ln -s ../../shared.c old/parts/shared.c
     echo mine >"old/service/note "
     echo mine >"old/parts/a
@@ -188,7 +188,7 @@ b"
     cp newer/runtime/loop.c loop.c
     run newer --update old
     [ "$status" -eq 1 ]
-    [[ $output == *"edited   runtime/loop.c: stays, the new one is runtime/loop.c.new"* ]]
+    [[ $output == *"edited   runtime/loop.c: kept; the new one is runtime/loop.c.new"* ]]
     [ "$(readlink old/parts/shared.c)" = ../../shared.c ]
     [ "$(readlink old/runtime/loop.c)" = ../../loop.c ]
     [ "$(cat "old/service/note ")" = mine ]
@@ -198,7 +198,7 @@ b")" = mine ]
     cmp loop.c newer/runtime/loop.c
 }
 
-@test "an edited file that Tiny has no more becomes FILE.orig; one in its way: nothing changes" {
+@test "an edited file that Tiny no longer has becomes FILE.orig; if that name is in use, nothing changes" {
     echo '/* mine */' >>old/runtime/trace.c
     echo old >old/runtime/trace.c.orig
     before=$(find old -type f -exec cksum {} + | sort -k 3)
@@ -209,17 +209,17 @@ b")" = mine ]
     rm old/runtime/trace.c.orig
     run newer --update old
     [ "$status" -eq 0 ]
-    [[ $output == *"  edited   runtime/trace.c: Tiny has it no more, yours is runtime/trace.c.orig"* ]]
+    [[ $output == *"  edited   runtime/trace.c: no longer part of Tiny; yours is runtime/trace.c.orig"* ]]
     [ ! -e old/runtime/trace.c ]
     tail -n 1 old/runtime/trace.c.orig | grep -qx '/\* mine \*/'
     rm -r old/parts
     ln -s .. old/parts
     run new --update old
     [ "$status" -eq 1 ]
-    [ "$output" = "tiny-new: old/parts: is no folder; nothing changed" ]
+    [ "$output" = "tiny-new: old/parts: is not a folder; nothing changed" ]
 }
 
-@test "killed at each renaming: completely old, or the next update completes it" {
+@test "killed at each rename: all files are old, or the next update completes it" {
     command -v strace >/dev/null || skip "no strace"
     cp -a old base
     for ((i = 1; ; i++)); do
@@ -233,7 +233,7 @@ b")" = mine ]
         if [ -e old/.tiny/journal ]; then
             run newer --update --dry-run old
             [ "$status" -eq 1 ]
-            [ "$output" = "tiny-new: old: an update was ended by force; run it without --dry-run, to complete it" ]
+            [ "$output" = "tiny-new: old: an update was interrupted; run it without --dry-run to complete it" ]
         else
             [ "$(head -n 1 old/runtime/loop.c)" != '/* a newer one */' ]
             (cd old && sha256sum --quiet -c .tiny/manifest)
@@ -241,7 +241,7 @@ b")" = mine ]
         had=$([ ! -e old/.tiny/journal ] || echo journal)
         run newer --update old
         [ "$status" -eq 0 ]
-        [ -z "$had" ] || [ "${lines[0]}" = "  completed an update that was ended by force" ]
+        [ -z "$had" ] || [ "${lines[0]}" = "  completed an interrupted update" ]
         [ -z "$had" ] || [ -e old/parts/task.c ]
         [ "$(head -n 1 old/runtime/loop.c)" = '/* a newer one */' ]
         (cd old && sha256sum --quiet -c .tiny/manifest)
@@ -250,7 +250,7 @@ b")" = mine ]
     [ "$i" -gt 8 ] # as many as it has
 }
 
-@test "a step that fails: said, and the next update completes it" {
+@test "a failing step is reported, and the next update completes it" {
     command -v strace >/dev/null || skip "no strace"
     cp -a old base
     for ((i = 2; ; i++)); do
@@ -314,7 +314,7 @@ b")" = mine ]
     run new --update old
     pkill -P "$holder" || true
     [ "$status" -eq 1 ]
-    [ "$output" = "tiny-new: old: another update of it runs" ]
+    [ "$output" = "tiny-new: old: another update of it is running" ]
 }
 
 # without FUNCTION: tiny-new without the memory that this function needs.
@@ -323,7 +323,7 @@ without() {
     export LD_PRELOAD=$PWD/without.so
 }
 
-@test "no memory to start sha256sum or m4: nothing changes, even where the current folder is the project" {
+@test "no memory to start sha256sum or m4: nothing changes, even if the current folder is the project" {
     ! ldd "$TINY_NEW" | grep -q libasan || skip "built with sanitizers"
     find old -type f -exec cksum {} + | sort >before
     for function in addfchdir_np adddup2 addopen; do

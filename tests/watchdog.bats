@@ -32,7 +32,7 @@ at_least() {
     python3 -c "import sys; sys.exit(not $1 >= $2)"
 }
 
-@test "E1 a run that hangs in a call: warned at the half, ended at T, 253, with a backtrace" {
+@test "E1 a run that hangs in a call: a warning after T/2, the end after T, 253, with a backtrace" {
     hang <<'END'
 static __attribute__((noinline)) void stuck_here(void) { for (;;) pause(); }
 static int run(void) { svr_info("run begins"); stuck_here(); return 0; }
@@ -49,7 +49,7 @@ END
     [ ! -e run/demo.pid ]
 }
 
-@test "E1 an endless loop in a timer's callback is distinguished from a blocked one" {
+@test "E1 an endless loop in a timer's callback is distinguished from a blocked call" {
     hang <<'END'
 static int spin(void *arg) { volatile long n = 0; (void)arg; svr_info("spin begins"); for (;;) n++; return 0; }
 static int on_start(void) { return svr_add_timer("spinner", spin, NULL, (struct svr_when){.every = 0.2}); }
@@ -61,7 +61,7 @@ END
     has_line 'report: backtrace: spin+0x'
 }
 
-@test "E1 a hung server answers status, and says so" {
+@test "E1 a hung server answers status, which reports the hang" {
     hang <<'END'
 static int run(void) { for (;;) pause(); return 0; }
 SVR_HANDLER(.run = run);
@@ -72,7 +72,7 @@ END
     [ "$(exit_status)" -eq 253 ]
 }
 
-@test "a hung loop that comes back closes safely, and the status is 253 still" {
+@test "a hung loop that recovers closes safely, and the status is still 253" {
     hang <<'END'
 static int on_close(void) { svr_info("on_close"); return 0; }
 static int run(void) { svr_info("run begins"); for (int i = 0; i < 34; i++) usleep(100000); return 10; }
@@ -83,7 +83,7 @@ END
     [ "$(count_lines 'forced')" -eq 0 ]
 }
 
-@test "E2 by report: no report since the start ends it after T; T = 0 never" {
+@test "E2 report mode: without a report since the start it is ended after T; with T = 0 never" {
     hang 2 report <<'END'
 static int run(void) { return 50; }
 SVR_HANDLER(.run = run);
@@ -99,7 +99,7 @@ END
     [ "$(count_lines run_states_check)" -eq 0 ]
 }
 
-@test "E3 reports at each third of T: it lives on; so does a server that waits" {
+@test "E3 with reports at each third of T it keeps running; so does a server that waits" {
     hang 2 report <<'END'
 static int run(void) { svr_running_report(); return 600; }
 SVR_HANDLER(.run = run);
@@ -119,7 +119,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "an idle server is never said to hang, however short the span" {
+@test "an idle server is never reported to hang, however short T is" {
     hooks <<'END'
 static int tick(void *arg) { (void)arg; return 0; }
 static int on_start(void) { return svr_add_timer("t", tick, NULL, (struct svr_when){.every = 0.7}); }
@@ -138,7 +138,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "E3 a process that was stopped for 2 T is forgiven" {
+@test "E3 a process that was stopped for 2 T is not ended" {
     hang 2 loop 10 <<'END'
 static int run(void) { svr_info("turn"); usleep(1500000); return 0; }
 SVR_HANDLER(.run = run);
@@ -154,7 +154,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "E3 the wall clock moved an hour either way, and a machine at full load: it lives on" {
+@test "E3 it keeps running if the wall clock is moved by an hour, and under full load" {
     cat >shim.c <<'END'
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -203,7 +203,7 @@ END
     [ "$(hour)" -ge 3 ]
 }
 
-@test "a crash: the report names signal, hook and functions; the process dies of it" {
+@test "a crash: the report names signal, hook and functions, and the process dies of the signal" {
     hang 60 <<'END'
 static __attribute__((noinline)) void fall(volatile int *p) { *p = 1; }
 static int run(void) { fall(NULL); return 0; }

@@ -41,7 +41,7 @@ END
     build
 }
 
-@test "calls run on threads, their results come in the loop, failures with their reason" {
+@test "calls run on threads; their results reach the loop, failures with their reason" {
     working 'for (int i = 0; i < 200; i++) {
             number[i] = i;
             if (svr_work(quick, &number[i], done) < 0) return SVR_FAILED;
@@ -58,7 +58,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "the loop continues while calls block; a full queue is refused; what waits can be cancelled" {
+@test "the loop continues while calls block; a full queue refuses calls; waiting ones can be cancelled" {
     set_key work.threads 2
     set_key work.queue 3
     working 'for (int i = 0; i < 5; i++) if (svr_work(waits, "go", waited) < 0) return SVR_FAILED;
@@ -76,7 +76,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "the queue's refusal says why" {
+@test "a refusal by the full queue gives the reason" {
     set_key work.threads 1
     set_key work.queue 1
     working 'svr_work(waits, "go", waited); svr_work(waits, "go", waited); return svr_work(waits, "go", waited);'
@@ -85,7 +85,7 @@ END
     [[ $output == *"work: 1 calls wait already: raise work.queue, or ask again later"* ]]
 }
 
-@test "over reloads: old code runs to its end, the result comes to the new code" {
+@test "during a reload old code runs to its end, and the new code gets the result" {
     working 'return svr_work(waits, "go", waited);'
     run_server
     wait_line 5 'turn 2'
@@ -107,7 +107,7 @@ END
     [ "$(exit_status)" -eq 0 ]
 }
 
-@test "a call that waits, and whose code is gone, fails with that reason" {
+@test "a waiting call whose function is gone fails with that reason" {
     set_key work.threads 1
     working 'svr_work(waits, "go", waited); number[0] = 7; return svr_work(waits, "go2", waited);'
     run_server
@@ -121,7 +121,7 @@ END
     bounded ./svr.sh close
 }
 
-@test "a call that is stuck is named: in time, in the watchdog's report, and at the close" {
+@test "a stuck call is named in time, in the watchdog's report, and at the close" {
     set_key svr.timer.run_status_check_time_span 1
     set_key svr.close.force_close_delay 1.0
     working 'return svr_work(waits, "go", waited);'
@@ -132,7 +132,7 @@ END
     has_line 'work: 1 calls still run and 0 wait at the close: they are lost'
 }
 
-@test "a close lets calls end, and their results come before on_close" {
+@test "a close waits for calls, and their results arrive before on_close" {
     working 'return svr_work(waits, "go", waited);'
     run_server
     wait_line 5 'turn 2'

@@ -3,7 +3,7 @@
 
 load helper
 
-@test "its own tests pass at once" {
+@test "its own tests pass in a new project" {
     run env -u MAKELEVEL make -s check
     [ "$status" -eq 0 ]
     [[ $output != *"# skip"* ]]
@@ -18,7 +18,7 @@ finished() {
     [ "$(wc -l <log/demo.out)" -eq "$1" ]
 }
 
-@test "an input with a path of 300 bytes is worked on once; one that grows is continued; a longer path is refused" {
+@test "an input with a path of 300 bytes is read once; one that grows is continued; a longer path is refused" {
     part=$(printf 'd%.0s' {1..150})
     mkdir -p "$part/$part"
     seq 50 >"$part/$part/in"
