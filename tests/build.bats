@@ -244,7 +244,7 @@ END
 @test "start, check and restart do not use an older build in silence" {
     find . -type f -exec touch -d '1 hour ago' {} +
     find build -type f -exec touch -d '1 minute ago' {} +
-    sed -i 's|on_start: input|on_start: INPUT|' my_server.c
+    sed -i 's|lines so far|LINES so far|' my_server.c
     run bounded ./svr.sh check
     [ "$status" -eq 0 ]
     [[ $output == *"built before my_server.c changed: run make"* ]]
