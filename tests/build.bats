@@ -139,7 +139,7 @@ copy_source() {
 @test "a warning is the owner's: said, and built; %m is no warning" {
     unset WARNINGS
     # shellcheck disable=SC2016
-    sed -i 's|^int$|static int unused_(void) { return 0; }\n&|' my_util.c
+    sed -i 's|^void$|static int unused_(void) { return 0; }\n&|' my_util.c
     run make
     [ "$status" -eq 0 ]
     [[ $output == *"unused_"*"-Wunused-function"* ]]
