@@ -139,7 +139,7 @@ copy_source() {
 @test "a warning in the owner's code is printed and does not stop the build; %m gives none" {
     unset WARNINGS
     # shellcheck disable=SC2016
-    sed -i 's|^int$|static int unused_(void) { return 0; }\n&|' my_util.c
+    sed -i 's|^void$|static int unused_(void) { return 0; }\n&|' my_util.c
     run make
     [ "$status" -eq 0 ]
     [[ $output == *"unused_"*"-Wunused-function"* ]]
@@ -244,7 +244,7 @@ END
 @test "start, check and restart do not silently use an outdated build" {
     find . -type f -exec touch -d '1 hour ago' {} +
     find build -type f -exec touch -d '1 minute ago' {} +
-    sed -i 's|on_start: input|on_start: INPUT|' my_server.c
+    sed -i 's|lines so far|LINES so far|' my_server.c
     run bounded ./svr.sh check
     [ "$status" -eq 0 ]
     [[ $output == *"built before my_server.c changed: run make"* ]]

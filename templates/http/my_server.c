@@ -1,7 +1,6 @@
-/* my_server: your hooks. They all run on one thread, one at a time, so nothing
- * here needs a lock. The part `httpd` looks after the connections, over
- * reloads.
- */
+/* my_server: your hooks, the functions that the server calls. It calls them on
+ * one thread, one at a time, so nothing here needs a lock. The part `httpd`
+ * (parts/httpd.h) has the connections, and keeps them open over reloads. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -11,6 +10,8 @@
 #include "my_util.h"
 #include "svr_conf.h"
 
+/* Called for each request: answers it by one of the pages in my_util.c. It is
+ * listed at the end, so that a reload finds it in the new code. */
 static int
 answer(void *request) {
     struct state *state = svr_state();
@@ -18,8 +19,8 @@ answer(void *request) {
     return svr_http_route(request, my_routes);
 }
 
-/* At the start and at each reload: a changed address moves the listening
- * socket, and the connections stay. */
+/* Called once at the start, and in the new code after each reload. If the
+ * address changed, the server listens there; connections stay open. */
 static int
 serve(void) {
     const struct svr_conf *conf = svr_conf();
@@ -30,6 +31,8 @@ serve(void) {
                     conf->http_idle);
 }
 
+/* Called each minute (svr.timer.summary_output_time_point), and at the close:
+ * writes a line for the log and the status. */
 static int
 get_summary(char *text, size_t size) {
     const struct state *state = svr_state();
@@ -39,7 +42,8 @@ get_summary(char *text, size_t size) {
     return SVR_OK;
 }
 
-/* What the part checkpoint keeps for the next start, where it was chosen. */
+/* Called only in a project with the part `checkpoint`: save writes the
+ * counters, and load reads them at the next start. */
 static int
 save(void *file) {
     const struct state *state = svr_state();
@@ -51,10 +55,9 @@ save(void *file) {
 static int
 load(void *file) {
     struct state *state = svr_state();
-    return fscanf(file, "%" SCNd64 "%" SCNd64, &state->visits,
-                  &state->requests) == 2
-               ? SVR_OK
-               : svr_fail("two numbers were expected");
+    int found =
+        fscanf(file, "%" SCNd64 "%" SCNd64, &state->visits, &state->requests);
+    return found == 2 ? SVR_OK : svr_fail("two numbers were expected");
 }
 
 SVR_HANDLER(.on_start = serve, .on_reload = serve, .get_summary = get_summary,

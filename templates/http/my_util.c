@@ -1,4 +1,5 @@
-/* my_util: the pages, and what each says. */
+/* my_util: the pages. Each sets the answer of its request, to memory that the
+ * server frees; without one (memory is short) the connection is closed. */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,19 +11,19 @@
 
 #include "my_util.h"
 
-/* "/": how often it was read; a HEAD reads nothing. */
+/* How often this page was read; a HEAD does not read it. */
 static void
-say_visits(struct svr_request *request) {
+show_visits(struct svr_request *request) {
     struct state *state = svr_state();
-    char *text;
-    state->visits += strcmp(request->method, "GET") == 0;
-    if (asprintf(&text, "%" PRId64 "\n", state->visits) >= 0)
-        request->answer = text;
+    if (strcmp(request->method, "GET") == 0)
+        state->visits++;
+    if (asprintf(&request->answer, "%" PRId64 "\n", state->visits) < 0)
+        request->answer = NULL;
 }
 
 /* The same as JSON. */
 static void
-say_visits_json(struct svr_request *request) {
+show_visits_json(struct svr_request *request) {
     const struct state *state = svr_state();
     FILE *out = svr_http_json(request);
     if (!out)
@@ -32,7 +33,7 @@ say_visits_json(struct svr_request *request) {
     fprintf(out, ", \"visits\": %" PRId64 "}\n", state->visits);
 }
 
-/* Answers with the body of the request. */
+/* The body of the request; it ends with a NUL byte, which is copied too. */
 static void
 echo(struct svr_request *request) {
     request->type = "application/octet-stream";
@@ -42,29 +43,34 @@ echo(struct svr_request *request) {
         memcpy(request->answer, request->body, request->body_size + 1);
 }
 
+/* For a load balancer: the server is there. */
 static void
-say_health(struct svr_request *request) {
+show_health(struct svr_request *request) {
     request->answer = strdup("ok\n");
 }
 
-/* The server's figures, and before them one of our own. */
+/* For Prometheus: a figure of our own, and those of the server. */
 static void
-say_metrics(struct svr_request *request) {
+show_metrics(struct svr_request *request) {
     const struct state *state = svr_state();
-    char *own = NULL, *all = svr_metrics();
-    if (all && asprintf(&own,
-                        "# HELP visits_total Visits of /.\n"
-                        "# TYPE visits_total counter\n"
-                        "visits_total %" PRId64 "\n%s",
-                        state->visits, all) < 0)
-        own = NULL;
-    free(all);
+    char *figures = svr_metrics();
+    if (!figures)
+        return;
     request->type = "text/plain; version=0.0.4; charset=utf-8";
-    request->answer = own;
+    if (asprintf(&request->answer,
+                 "# HELP visits_total Visits of /.\n"
+                 "# TYPE visits_total counter\n"
+                 "visits_total %" PRId64 "\n%s",
+                 state->visits, figures) < 0)
+        request->answer = NULL;
+    free(figures);
 }
 
 const struct svr_route my_routes[] = {
-    {"GET", "/", say_visits},         {"GET", "/visits.json", say_visits_json},
-    {"POST", "/echo", echo},          {"GET", "/healthz", say_health},
-    {"GET", "/metrics", say_metrics}, {.method = NULL},
+    {"GET", "/", show_visits}, /* answers HEAD too */
+    {"GET", "/visits.json", show_visits_json},
+    {"POST", "/echo", echo},
+    {"GET", "/healthz", show_health},
+    {"GET", "/metrics", show_metrics},
+    {.method = NULL}, /* the end */
 };

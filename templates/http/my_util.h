@@ -6,13 +6,14 @@
 
 #include "httpd.h"
 
-/* What a reload keeps. Raise the version in my_server.c when you change it, and
- * fill `migrate` (runtime/svr.h). */
+/* The state: what a reload keeps, all zero at the start. When you change the
+ * struct, raise .state_version in my_server.c and add .migrate (runtime/svr.h).
+ */
 struct state {
     int64_t visits, requests;
 };
 
-/* The table of pages. */
+/* The table of pages; a row without a method ends it. */
 extern const struct svr_route my_routes[];
 
 #endif

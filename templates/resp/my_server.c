@@ -1,7 +1,7 @@
-/* my_server: your hooks. They all run on one thread, one at a time, so nothing
- * here needs a lock. The part `respd` looks after the clients and their
- * protocol, over reloads; the part `map` after what they store. */
-#include <inttypes.h>
+/* my_server: your hooks, the functions that the server calls. It calls them on
+ * one thread, one at a time, so nothing here needs a lock. The part `respd`
+ * (parts/respd.h) has the clients and their protocol, and keeps them connected
+ * over reloads; the part `map` has what they store. */
 #include <stdio.h>
 
 #include "svr.h"
@@ -9,7 +9,9 @@
 #include "my_util.h"
 #include "svr_conf.h"
 
-/* Answers a request of a client. */
+/* Called for each request of a client: answers it by one of the commands in
+ * my_util.c. It is listed at the end, so that a reload finds it in the new
+ * code. */
 static int
 answer(void *arg) {
     struct state *state = svr_state();
@@ -17,8 +19,8 @@ answer(void *arg) {
     return svr_resp_run(arg, my_commands);
 }
 
-/* At a reload a changed address moves the listening socket, and the clients
- * stay. */
+/* Called at the start, by `start`, and in the new code after each reload. If
+ * the address changed, the server listens there; clients stay connected. */
 static int
 serve(void) {
     const struct svr_conf *conf = svr_conf();
@@ -26,6 +28,7 @@ serve(void) {
                     conf->resp_idle);
 }
 
+/* Called once, before anything else. A failure ends the server. */
 static int
 start(void) {
     struct state *state = svr_state();
@@ -33,12 +36,14 @@ start(void) {
     return state->store ? serve() : SVR_FAILED;
 }
 
+/* Called each minute (svr.timer.summary_output_time_point), and at the close:
+ * writes a line for the log and the status. */
 static int
 get_summary(char *text, size_t size) {
     const struct state *state = svr_state();
-    snprintf(
-        text, size, "clients %" PRId64 ", keys %" PRId64 ", commands %" PRId64,
-        svr_stream_clients(), svr_map_count(state->store), state->commands);
+    snprintf(text, size, "clients %jd, keys %jd, commands %jd",
+             (intmax_t)svr_stream_clients(),
+             (intmax_t)svr_map_count(state->store), (intmax_t)state->commands);
     return SVR_OK;
 }
 

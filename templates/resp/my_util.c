@@ -1,5 +1,5 @@
-/* my_util: the commands. Each finds its words in the request, with the command
- * itself as the first, and sends one answer. */
+/* my_util: the commands. Each finds its words in the request, of which the
+ * first is the command itself, and sends one answer. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -82,7 +82,9 @@ ttl(const struct svr_resp *request) {
     int64_t left;
     if (!svr_map_find(store(), request->words[1], &value, &left))
         left = -2;
-    svr_resp_number(request->client, left < 0 ? left : (left + 500) / 1000);
+    if (left >= 0)
+        left = (left + 500) / 1000; /* to seconds, rounded as Redis does */
+    svr_resp_number(request->client, left);
 }
 
 static void
@@ -90,7 +92,7 @@ dbsize(const struct svr_resp *request) {
     svr_resp_number(request->client, svr_map_count(store()));
 }
 
-/* The fewest and the most words of each. */
+/* Each command: its name, and how many words it has, at least and at most. */
 const struct svr_command my_commands[] = {
     {"GET", 2, 2, get},
     {"SET", 3, 3, set},

@@ -5,14 +5,15 @@
 #include "map.h"
 #include "respd.h"
 
-/* What a reload keeps. Raise the version in my_server.c when you change it, and
- * fill `migrate` (runtime/svr.h). */
+/* The state: what a reload keeps, all zero at the start. When you change the
+ * struct, raise .state_version in my_server.c and add .migrate (runtime/svr.h).
+ */
 struct state {
     struct svr_map *store;
     int64_t commands;
 };
 
-/* The table of commands. */
+/* The table of commands; a row without a name ends it. */
 extern const struct svr_command my_commands[];
 
 #endif

@@ -1,5 +1,6 @@
-/* my_server: your hooks. They all run on one thread, one at a time, so nothing
- * here needs a lock. The part `lines` looks after the clients, over reloads. */
+/* my_server: your hooks, the functions that the server calls. It calls them on
+ * one thread, one at a time, so nothing here needs a lock. The part `lines`
+ * (parts/lines.h) has the clients, and keeps them connected over reloads. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,32 +10,34 @@
 #include "my_util.h"
 #include "svr_conf.h"
 
-/* What a reload keeps. Raise the version when you change it, and fill `migrate`
- * (runtime/svr.h). */
+/* The state: what a reload keeps, all zero at the start. When you change the
+ * struct, raise .state_version at the end and add .migrate (runtime/svr.h). */
 struct state {
     struct store store;
     int64_t commands;
 };
 
-/* Answers a line of a client; one with a NUL byte in it is no command. */
+/* Called for each line of a client: answers it. It is listed at the end, so
+ * that a reload finds it in the new code. */
 static int
 answer(void *arg) {
     struct svr_line *line = arg;
     struct state *state = svr_state();
-    if (line->why) {
-        snprintf(line->answer, line->size, "ERR %s\n", line->why);
+    const char *why = line->why; /* set if there is no line */
+    if (!why && strlen(line->text) < line->length)
+        why = "there is a NUL byte in it";
+    if (why) {
+        snprintf(line->answer, line->size, "ERR %s\n", why);
         return SVR_OK;
     }
-    if (strlen(line->text) < line->length)
-        *line->text = '\0';
     line->last =
         !my_operation(&state->store, line->text, line->answer, line->size);
     state->commands++;
     return SVR_OK;
 }
 
-/* At the start and at each reload: a changed address moves the listening
- * socket, and the clients stay. */
+/* Called once at the start, and in the new code after each reload. If the
+ * address changed, the server listens there; clients stay connected. */
 static int
 serve(void) {
     const struct svr_conf *conf = svr_conf();
@@ -42,6 +45,8 @@ serve(void) {
                      conf->tcp_idle);
 }
 
+/* Called each minute (svr.timer.summary_output_time_point), and at the close:
+ * writes a line for the log and the status. */
 static int
 get_summary(char *text, size_t size) {
     const struct state *state = svr_state();
@@ -51,7 +56,8 @@ get_summary(char *text, size_t size) {
     return SVR_OK;
 }
 
-/* What the part checkpoint keeps, where it was chosen: commands. */
+/* Called only in a project with the part `checkpoint`: save writes the store,
+ * as commands, and load reads it at the next start. */
 static int
 save(void *file) {
     const struct state *state = svr_state();

@@ -1,5 +1,6 @@
-/* my_util: the store, and what each command does with it. A pair is one piece
- * of memory, "key\0value"; read as a string it is its key. */
+/* my_util: the store, and what each command does with it. A key and its value
+ * are one piece of memory, "key\0value", so a pair read as a string is its key.
+ */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <search.h>
@@ -17,23 +18,34 @@ compare(const void *one, const void *other) {
 static const char *
 set(struct store *store, const char *key, const char *value) {
     char *pair = malloc(strlen(key) + strlen(value) + 2);
-    char **node = pair ? (strcpy(stpcpy(pair, key) + 1, value),
-                          tsearch(pair, &store->root, compare))
-                       : NULL;
+    if (!pair)
+        return "ERR out of memory";
+    strcpy(stpcpy(pair, key) + 1, value);
+    char **node = tsearch(pair, &store->root, compare);
     if (!node) {
         free(pair);
         return "ERR out of memory";
     }
     if (*node == pair)
-        store->count++;
+        store->count++; /* a new key */
     else
-        free(*node);
+        free(*node); /* the key's former pair */
     *node = pair;
     return "OK";
 }
 
 static const char *
-forget(struct store *store, char *pair) {
+get(const struct store *store, const char *key) {
+    char **node = tfind(key, &store->root, compare);
+    return node ? *node + strlen(key) + 1 : "NIL";
+}
+
+static const char *
+del(struct store *store, const char *key) {
+    char **node = tfind(key, &store->root, compare);
+    if (!node)
+        return "0";
+    char *pair = *node;
     tdelete(pair, &store->root, compare);
     free(pair);
     store->count--;
@@ -44,22 +56,27 @@ bool
 my_operation(struct store *store, char *line, char *answer, size_t size) {
     const char *text = "ERR use SET key value, GET key, DEL key, COUNT or QUIT";
     const char *command = strsep(&line, " ");
-    char *key = line ? strsep(&line, " ") : "", *value = line, count[24];
-    char **node = tfind(key, &store->root, compare);
-    snprintf(count, sizeof count, "%" PRId64, store->count);
+    const char *key = line ? strsep(&line, " ") : "";
+    const char *value = line; /* what is left of the line, or NULL */
+    char count[24];
     if (*key && value && strcmp(command, "SET") == 0)
         text = set(store, key, value);
     else if (*key && !value && strcmp(command, "GET") == 0)
-        text = node ? *node + strlen(key) + 1 : "NIL";
+        text = get(store, key);
     else if (*key && !value && strcmp(command, "DEL") == 0)
-        text = node ? forget(store, *node) : "0";
-    else if (!*key && strcmp(command, "COUNT") == 0)
+        text = del(store, key);
+    else if (!*key && strcmp(command, "QUIT") == 0)
+        return false;
+    else if (!*key && strcmp(command, "COUNT") == 0) {
+        snprintf(count, sizeof count, "%" PRId64, store->count);
         text = count;
-    bool quits = !*key && strcmp(command, "QUIT") == 0;
-    snprintf(answer, size, "%s%s", quits ? "" : text, quits ? "" : "\n");
-    return !quits;
+    }
+    snprintf(answer, size, "%s\n", text);
+    return true;
 }
 
+/* twalk_r calls this for each node: once for a leaf, three times for another.
+ */
 static void
 write_pair(const void *node, VISIT visit, void *file) {
     const char *pair = *(char *const *)node;

@@ -1,12 +1,11 @@
-/* my_util: the work itself, separate from how it is served. */
+/* my_util: the work itself, apart from the server around it. */
 #ifndef MY_UTIL_H
 #define MY_UTIL_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include <stdio.h>
 
 /* my_operation counts the words of a line that have at least `x` letters, and
- * writes the count and the line to `out`. Returns the count. */
-int my_operation(const char *line, int64_t x, char *out, size_t size);
+ * writes the count and the line to `out`. */
+void my_operation(const char *line, int x, FILE *out);
 
 #endif
