@@ -16,6 +16,14 @@ derive_keyword(const char *word) {
     return found && found[-1] == ' ' && found[strlen(word)] == ' ';
 }
 
+/* How svr_conf.h writes each type, and a value that is not to be shown. */
+static const struct {
+    const char *field, *name, *hidden;
+} types[] = {[SVR_BOOL] = {"bool ", "BOOL", "false"},
+             [SVR_INT] = {"int64_t ", "INT", "0"},
+             [SVR_DOUBLE] = {"double ", "DOUBLE", "0"},
+             [SVR_STRING] = {"const char *", "STRING", ""}};
+
 /* A key with its field's name. */
 struct field {
     const struct conf_entry *entry;
@@ -69,17 +77,10 @@ check_macros(const struct conf *conf, const struct field *fields,
     return 0;
 }
 
-static bool
-derive_numeric(const struct conf_entry *entry) {
-    enum svr_type type = conf_type(entry);
-    return type == SVR_INT || type == SVR_DOUBLE;
-}
-
-/* Each field's name must be its own, and no word of C; and a value must be in
- * the range beside it. `fields` are in the order of their names. */
+/* Each field must have a name of its own that is no word of C. `fields` are in
+ * the order of their names. */
 static int
 check_fields(const struct conf *conf, const struct field *fields) {
-    double min, max;
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_entry *entry = fields[i].entry;
         if (strlen(entry->key) >= sizeof fields[i].name)
@@ -93,15 +94,6 @@ check_fields(const struct conf *conf, const struct field *fields) {
                               "has the same field, %s, as %s", fields[i].name,
                               later ? entry->key : other->key);
         }
-        if (entry->row || !conf_range(entry, &min, &max))
-            continue;
-        if (!derive_numeric(entry))
-            return conf_blame(conf, entry->key, "needs a number,%s",
-                              entry->beside);
-        double value = conf_number(conf, entry->key);
-        if (value < min || value > max)
-            return conf_blame(conf, entry->key, "out of range, needs%s",
-                              entry->beside);
     }
     return 0;
 }
@@ -133,8 +125,6 @@ string(FILE *out, const char *text) {
 /* Writes a key's field, with the comments above and beside it. */
 static void
 write_field(FILE *out, const struct field *field) {
-    static const char *const types[] = {"bool ", "int64_t ", "double ",
-                                        "const char *"};
     const struct conf_entry *entry = field->entry;
     const char *line = entry->above;
     for (; line && line < entry->start; line += strlen(line) + 1) {
@@ -142,7 +132,7 @@ write_field(FILE *out, const struct field *field) {
         comment(out, line);
     }
     fprintf(out, "%s    %s%s;", entry->above ? " */\n" : "",
-            types[conf_type(entry)], field->name);
+            types[conf_type(entry)].field, field->name);
     if (entry->beside) {
         fputs(" /* ", out);
         comment(out, entry->beside);
@@ -155,20 +145,15 @@ write_field(FILE *out, const struct field *field) {
  * handler's file. */
 static void
 write_row(FILE *out, const struct field *field) {
-    static const char *const types[] = {"BOOL", "INT", "DOUBLE", "STRING"};
     const struct conf_entry *entry = field->entry;
     enum svr_type type = conf_type(entry);
-    double min, max;
     fprintf(out,
             " \\\n    {\"%s\", SVR_%s, offsetof(struct svr_conf, %s), \\\n"
             "     .value = ",
-            entry->key, types[type], field->name);
-    string(out, !conf_secret(entry->key) ? entry->text
-                : type == SVR_STRING     ? ""
-                : type == SVR_BOOL       ? "false"
-                                         : "0");
-    if (derive_numeric(entry) && conf_range(entry, &min, &max))
-        fprintf(out, ", .min = %.17g, .max = %.17g", min, max);
+            entry->key, types[type].name, field->name);
+    string(out, conf_secret(entry->key) ? types[type].hidden : entry->text);
+    if (!entry->row && (entry->least != 0 || entry->most != 0))
+        fprintf(out, ", .min = %.17g, .max = %.17g", entry->least, entry->most);
     fputs("},", out);
 }
 
