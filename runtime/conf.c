@@ -20,7 +20,7 @@ enum { SIZE_LIMIT = 1 << 20 };
 /* The place of an error of the whole file. */
 static const struct conf_entry whole_file = {.key = "file", .line = 1};
 
-/* The built-in keys, as the table in the configuration's reference has them. */
+/* The built-in keys, in the order of the reference. */
 static const struct svr_key builtin[] = {
     {"svr.name", SVR_STRING, .value = SVR_PROJECT, .min = 1, .max = 40,
      .restart = true},
@@ -47,7 +47,7 @@ static const struct svr_key builtin[] = {
     {.key = NULL},
 };
 
-/* Records an error of svr_conf, with its line and key. */
+/* Records an error with its line and key. Returns -1. */
 static int
 blame_args(const struct conf_entry *entry, const char *format, va_list args) {
     char because[FAILURE_SIZE - 128];
@@ -135,8 +135,8 @@ conf_type(const struct conf_entry *entry) {
     return entry->row ? entry->row->type : entry->form;
 }
 
-/* How far two words are apart: what is left without their common beginning and
- * end. */
+/* Returns how much two words differ: the length of the longer one without their
+ * common beginning and end. */
 static size_t
 distance(const char *a, const char *b) {
     size_t i = 0, m = strlen(a), n = strlen(b);
@@ -149,7 +149,8 @@ distance(const char *a, const char *b) {
     return (m > n ? m : n) - i;
 }
 
-/* Keeps in `hint` the known name that is nearest to an unknown word. */
+/* Puts a known name into `hint` if it is the nearest one so far to an unknown
+ * word. */
 static void
 consider(const char *word, const char *name, size_t *edits, char hint[96]) {
     size_t now = distance(word, name);
@@ -159,7 +160,7 @@ consider(const char *word, const char *name, size_t *edits, char hint[96]) {
     snprintf(hint, 96, " (did you mean \"%.64s\"?)", name);
 }
 
-/* Holds a value against "noun: WORD WORD ...". */
+/* Checks a value against the words of its row, "noun: WORD WORD ...". */
 static int
 check_word(const struct conf_entry *entry) {
     const char *words = entry->row->words;
@@ -306,20 +307,20 @@ decode(char *s) {
     return s + 1;
 }
 
-/* Reads the value and the comment behind it. */
+/* Reads the value that starts at `value`, and the comment behind it. */
 static int
 read_value(struct conf_entry *entry, char *value) {
     bool quoted = *value == '"';
     char *end = quoted ? decode(value) : value + strcspn(value, SPACES "#\"");
     if (!end)
-        return blame(entry, "the string has no end, or an escape that "
-                            "C does not have");
+        return blame(entry, "the string does not end, or has an escape "
+                            "that C does not have");
     if (end == value)
         return blame(entry, "no value (\"\" is the empty string)");
     char *rest = end + strspn(end, SPACES);
     if (*rest != '\0' && *rest != '#')
-        return blame(entry, "more than one value; a text with spaces "
-                            "stands in double quotes");
+        return blame(entry, "more than one value; put a text with "
+                            "spaces in double quotes");
     entry->beside = *rest == '#' ? rest + 1 : NULL;
     entry->text = value;
     if (!quoted)
@@ -327,12 +328,13 @@ read_value(struct conf_entry *entry, char *value) {
     parse_value(entry, quoted);
     if (!quoted && strchr("0123456789+-", *value) && entry->form == SVR_STRING)
         return blame(entry,
-                     "no number with a known unit (k, M, G; ms, s, m, h); "
-                     "quotes make it a string");
+                     "not a number with a known unit (k, M, G; ms, s, m, h); "
+                     "put a string in double quotes");
     return 0;
 }
 
-/* Records that a key is unknown, and names the nearest known one. */
+/* Refuses a key that no table has, unless it is the user's; names the nearest
+ * known key. */
 static int
 unknown(const struct conf *conf, const struct conf_entry *entry) {
     size_t word = strcspn(entry->key, ".") + 1, edits = 0;
@@ -358,11 +360,11 @@ read_line(struct conf *conf, struct conf_entry line, char *s) {
         return blame(&line, "not a line `key = value`");
     if (!isalpha(*s) || s[strspn(s, KEY_LETTERS)] || strstr(s, "..") ||
         s[length - 1] == '.')
-        return blame(&line, "no key: letters, digits, _ and single "
-                            "dots, a letter first");
+        return blame(&line, "not a key: it has letters, digits, _ and "
+                            "single dots, and begins with a letter");
     struct conf_entry *entry = find_entry(conf, s);
     if (entry && entry->line)
-        return blame(&line, "stands in line %d already", entry->line);
+        return blame(&line, "is already set in line %d", entry->line);
     line.row = entry ? entry->row : NULL;
     if (read_value(&line, equals + 1 + strspn(equals + 1, SPACES)) < 0 ||
         (!entry && unknown(conf, &line) < 0))
@@ -400,7 +402,7 @@ read_lines(struct conf *conf) {
 
 /* ---- The file --------------------------------------------------------- */
 
-/* Reads the whole file, which must not change meanwhile. */
+/* Reads the whole file; it is an error if it changes during that. */
 static int
 read_file(struct conf *conf, int fd) {
     struct stat before, after;
@@ -417,7 +419,7 @@ read_file(struct conf *conf, int fd) {
         memcmp(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim) != 0)
         return blame(&whole_file, "changed while it was read; try again");
     if (memchr(conf->text, '\0', size))
-        return blame(&whole_file, "has a NUL byte, is no text");
+        return blame(&whole_file, "has a NUL byte: not a text file");
     return 0;
 }
 
@@ -470,7 +472,7 @@ conf_free(struct conf *conf) {
     free(conf);
 }
 
-/* ---- What others ask -------------------------------------------------- */
+/* ---- Queries ---------------------------------------------------------- */
 
 const char *
 conf_text(const struct conf *conf, const char *key) {
@@ -493,7 +495,7 @@ conf_check_table(const struct svr_key *table, size_t size) {
     for (size_t i = 0; table[i].key; i++) {
         const struct svr_key *row = &table[i];
         if (i > SIZE_LIMIT / sizeof *row)
-            return svr_fail("handler.so: a list of keys without end");
+            return svr_fail("handler.so: its list of keys has no end");
         if (row->type > SVR_STRING || row->offset > size ||
             sizes[row->type] > size - row->offset || !row->value ||
             (row->words && !strchr(row->words, ':')))

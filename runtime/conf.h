@@ -34,7 +34,7 @@ enum conf_own { CONF_NONE, CONF_OWN, CONF_ANY };
 struct conf {
     char *text;
     struct conf_entry *entries;
-    size_t count, known;       /* the first `known` entries are in a table */
+    size_t count;              /* those with a row come first */
     struct conf_entry **index; /* by hash; NULL: a gap */
     size_t places;             /* of the index; half of them stay gaps */
     enum conf_own own;
@@ -56,8 +56,9 @@ double conf_number(const struct conf *conf, const char *key);
 /* conf_type is the type of an entry: its row's, otherwise its value's. */
 enum svr_type conf_type(const struct conf_entry *entry);
 
-/* conf_check_table checks that the rows of a handler's table are complete, and
- * their fields lie in a struct of `size` bytes. Returns 0, or -1 as svr_fail.
+/* conf_check_table checks that the rows of a handler's table are complete and
+ * that their fields are within a struct of `size` bytes. Returns 0, or -1 as
+ * svr_fail.
  */
 int conf_check_table(const struct svr_key *table, size_t size);
 
@@ -80,8 +81,8 @@ int conf_changes(const struct conf *conf, const struct conf *old, bool restart,
 /* conf_secret reports whether a key's value must never be shown. */
 bool conf_secret(const char *key);
 
-/* conf_blame records a reason that a value's user found, with the place of its
- * key: "svr_conf:LINE: KEY: because". Returns -1. */
+/* conf_blame records why the value of a key is refused, as svr_fail, with the
+ * place of the key: "svr_conf:LINE: KEY: reason". Returns -1. */
 __attribute__((format(printf, 3, 4))) int
 conf_blame(const struct conf *conf, const char *key, const char *format, ...);
 

@@ -1,4 +1,4 @@
-/* derive: svr_conf.h out of svr_conf, for the compiler to know each key. */
+/* derive: svr_conf.h from svr_conf, so that the compiler knows each key. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ derive_keyword(const char *word) {
     return found && found[-1] == ' ' && found[strlen(word)] == ' ';
 }
 
-/* How svr_conf.h writes each type, and a value that is not to be shown. */
+/* How svr_conf.h writes each type, and the value that stands for a secret. */
 static const struct {
     const char *field, *name, *hidden;
 } types[] = {[SVR_BOOL] = {"bool ", "BOOL", "false"},
@@ -57,8 +57,8 @@ name_fields(const struct conf *conf) {
     return fields;
 }
 
-/* The compiler's macros, `#define NAME VALUE` a line: no field may be one. One
- * with arguments does no harm. */
+/* Refuses a field with the name of a macro. `macros` has a line `#define NAME
+ * VALUE` for each. A macro with arguments does no harm. */
 static int
 check_macros(const struct conf *conf, const struct field *fields,
              FILE *macros) {
@@ -71,14 +71,14 @@ check_macros(const struct conf *conf, const struct field *fields,
             bsearch(&key, fields, conf->count, sizeof *fields, by_name);
         if (field && field->entry->line)
             return conf_blame(conf, field->entry->key,
-                              "a macro of the C library, no field's name; "
-                              "choose another key");
+                              "a macro of the C library, so no field can "
+                              "have this name; choose another key");
     }
     return 0;
 }
 
-/* Each field must have a name of its own that is no word of C. `fields` are in
- * the order of their names. */
+/* Refuses a field whose name is a keyword or another field's. `fields` are
+ * sorted by name. */
 static int
 check_fields(const struct conf *conf, const struct field *fields) {
     for (size_t i = 0; i < conf->count; i++) {
@@ -86,7 +86,8 @@ check_fields(const struct conf *conf, const struct field *fields) {
         if (strlen(entry->key) >= sizeof fields[i].name)
             return conf_blame(conf, entry->key, "over 127 characters");
         if (derive_keyword(fields[i].name))
-            return conf_blame(conf, entry->key, "a word of C, no field's name");
+            return conf_blame(conf, entry->key,
+                              "a keyword of C, so no field can have this name");
         if (i > 0 && by_name(&fields[i - 1], &fields[i]) == 0) {
             const struct conf_entry *other = fields[i - 1].entry;
             bool later = other->line > entry->line;
@@ -98,7 +99,7 @@ check_fields(const struct conf *conf, const struct field *fields) {
     return 0;
 }
 
-/* Writes a comment's text; nothing in it may end the comment. */
+/* Writes the text of a comment; a space separates `*` and `/` in it. */
 static void
 comment(FILE *out, const char *text) {
     for (text += strspn(text, "# \t"); *text; text++) {
@@ -141,8 +142,8 @@ write_field(FILE *out, const struct field *field) {
     fputc('\n', out);
 }
 
-/* Writes a key's row. A secret has no default that could be read from the
- * handler's file. */
+/* Writes a key's row. The value of a secret is left out, since others may be
+ * able to read handler.so. */
 static void
 write_row(FILE *out, const struct field *field) {
     const struct conf_entry *entry = field->entry;
@@ -157,7 +158,8 @@ write_row(FILE *out, const struct field *field) {
     fputs("},", out);
 }
 
-/* Writes the fields that have a line in the file, in its order. */
+/* Writes the header for the keys that are in the file, in its order. `fields`
+ * are sorted by line. */
 static void
 write_header(const struct field *fields, size_t count, FILE *out) {
     size_t first = 0;

@@ -1,4 +1,4 @@
-/* format: how a log line looks; compiled once, used for each line. */
+/* format: the form of a log line, compiled once and used for each line. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <unistd.h>
@@ -11,20 +11,20 @@
 static const char *const words[PLACES] = {
     [LEVEL] = "%(levelname)s",   /* DEBUG, INFO, WARNING or ERROR */
     [NAME] = "%(name)s",         /* the server's name, svr.name */
-    [PROCESS] = "%(process)d",   /* the process */
+    [PROCESS] = "%(process)d",   /* the process ID */
     [FILENAME] = "%(filename)s", /* the source file of the call */
-    [LINENO] = "%(lineno)d",     /* the line in it */
+    [LINENO] = "%(lineno)d",     /* the line in that file */
     [MESSAGE] = "%(message)s",   /* the message, as one line */
     [ASCTIME] = "%(asctime)s",   /* local time, with milliseconds */
     [MSECS] = "%(msecs)d",       /* the milliseconds of the time */
     [FUNCTION] = "%(funcName)s", /* the function of the call */
-    [THREAD] = "%(thread)d",     /* the thread */
+    [THREAD] = "%(thread)d",     /* the thread ID */
     [PERCENT] = "%%",            /* a percent sign */
 };
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
 
-static pid_t process; /* the one that compiled the formats */
+static pid_t process; /* the process that compiled the formats */
 
 static enum place
 find_placeholder(const char *text) {
@@ -43,7 +43,7 @@ add_place(struct format *format, enum place place) {
     return 0;
 }
 
-/* Adds text behind the last place. */
+/* Adds text to the last step; a new one begins when that is full. */
 static int
 add_text(struct format *format, const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
@@ -91,7 +91,7 @@ format_compile(struct format *format, const char *source, const char *name) {
 
 /* ---- Values ----------------------------------------------------------- */
 
-/* What is made once a second in each thread. */
+/* Values that each thread makes once a second. */
 static _Thread_local struct {
     time_t second;
     pid_t thread;

@@ -1,4 +1,4 @@
-/* format: how a log line looks; compiled once, used for each line. */
+/* format: the form of a log line, compiled once and used for each line. */
 #ifndef FORMAT_H
 #define FORMAT_H
 

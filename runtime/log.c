@@ -1,4 +1,4 @@
-/* log: a line to its sinks. */
+/* log: sends each line to the sinks of the log. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -32,10 +32,10 @@ struct log {
     struct sink sinks[SINKS]; /* those that are on */
     int count;
     const struct conf *conf;
-    const char *path; /* of the file, NULL when it is off */
-    int file;         /* -1: it cannot be opened, for the reason `error` */
+    const char *path; /* of the file; NULL: it is off */
+    int file;         /* -1: it was not opened, for the reason `error` */
     int error;
-    time_t checked; /* when the file was last looked after */
+    time_t checked; /* the second of the last look_after_files */
 };
 
 enum svr_level svr_log_lowest = SVR_INFO;
@@ -44,13 +44,13 @@ static int folder = AT_FDCWD;
 static _Atomic double console_limit = CONSOLE_LIMIT;
 static bool journal; /* standard error is systemd's journal */
 
-/* Before there is a configuration. */
+/* The sinks before a configuration is read. */
 static struct log first = {
     .sinks = {{.row = CONSOLE, .level = SVR_INFO}}, .count = 1, .file = -1};
 static struct log *in_use = &first;
 static pthread_rwlock_t in_use_lock = PTHREAD_RWLOCK_INITIALIZER;
 
-/* Whether JOURNAL_STREAM names the file that standard error is. */
+/* Reports whether JOURNAL_STREAM names the file of standard error. */
 static bool
 is_journal(void) {
     char own[48];
@@ -116,7 +116,7 @@ write_line(const struct log *log, int row, enum svr_level level,
 
 /* ---- Outages ---------------------------------------------------------- */
 
-/* The sink that this thread reports on: its own lines do not go there. */
+/* The sink that this thread reports on; its report does not go there. */
 static _Thread_local int reporting = NOBODY;
 
 /* Logs to the other sinks that a sink loses lines, for the reason `error`, or
@@ -149,7 +149,7 @@ count_sink(int row, int error, unsigned lines, unsigned waiting) {
         report_outage(row, error);
 }
 
-/* What syslog's writer reports. */
+/* The function that syslogger calls. */
 static void
 count_syslog(int error, unsigned lines, unsigned waiting) {
     count_sink(SYSLOG, error, lines, waiting);
@@ -157,7 +157,7 @@ count_syslog(int error, unsigned lines, unsigned waiting) {
 
 /* ---- The file --------------------------------------------------------- */
 
-/* Opens the file; `dry` makes none, and reports only whether it could. */
+/* Opens the file. `dry` creates none: it only finds out whether it could. */
 static int
 open_path(int dir, const char *path, bool dry) {
     int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -167,7 +167,7 @@ open_path(int dir, const char *path, bool dry) {
     char name[FOLDER_NAME];
     int parent = folder_find(dir, path, name);
     if (parent < 0 && strncmp(path, "log/", 4) == 0 && !strchr(path + 4, '/'))
-        return dup(STDERR_FILENO); /* the start makes the folder */
+        return dup(STDERR_FILENO); /* the start creates the folder */
     if (parent < 0 || faccessat(parent, ".", W_OK | X_OK, AT_EACCESS) == 0)
         return parent;
     close(parent);
@@ -188,8 +188,8 @@ log_console(int dir) {
                        O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
 
-/* The console that `start` gave the server is a file of its own: at its limit
- * it becomes FILE.1, in place of the one before. */
+/* Bounds the file that `start` opened for the console: at its limit it becomes
+ * FILE.1 and replaces the former one. */
 static void
 bound_console(void) {
     struct stat here, there;
@@ -290,10 +290,9 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
     errno = saved;
 }
 
-/* ---- Sets ------------------------------------------------------------- */
+/* ---- Configurations --------------------------------------------------- */
 
-/* Compiles a sink's format; without a configuration, the format that lines have
- * before there is one. */
+/* Compiles a sink's format, or without a configuration the initial one. */
 static int
 compile_format(const struct conf *conf, struct sink *sink) {
     char key[48];
@@ -306,7 +305,7 @@ compile_format(const struct conf *conf, struct sink *sink) {
                : 0;
 }
 
-/* In a child, lines name its own process. */
+/* After fork, in the child: its lines have its own process ID. */
 static void
 begin_child(void) {
     for (int i = 0; i < in_use->count; i++)
@@ -341,7 +340,7 @@ add_sink(const struct conf *conf, struct log *log, int row) {
     return compile_format(conf, sink);
 }
 
-/* Notes what other threads read later. */
+/* Sets what stays the same until the process ends. */
 static void
 begin_names(int dir, const struct conf *conf) {
     if (part_sink())
@@ -417,8 +416,9 @@ log_figures(int i, struct log_figures *figures) {
         return false;
     *figures = (struct log_figures){
         .sink = rows[i].key, .lines = rows[i].lines, .lost = rows[i].lost};
+    /* The status does not wait for a disk that hangs. */
     if (i == FILE_LOG && pthread_rwlock_tryrdlock(&in_use_lock) == 0) {
-        if (in_use->path) /* a disk that hangs does not stop the status */
+        if (in_use->path)
             snprintf(figures->path, sizeof figures->path, "%s", in_use->path);
         pthread_rwlock_unlock(&in_use_lock);
     }

@@ -22,7 +22,7 @@ struct item {
     char *line;
 };
 
-/* The lines that wait, the one that is being written among them. */
+/* The lines that wait, including the one that is being written. */
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t filled, emptied;

@@ -95,7 +95,7 @@ END
             { echo "$1: $output"; return 1; }
     }
     refused 'no assignment' 'no: not a line'
-    refused 'other.x = 3' 'other.x: stands in line'
+    refused 'other.x = 3' 'other.x: is already set in line'
     refused 'my.text = "no end' 'my.text: the string'
     refused 'my.text = two words' 'my.text: more than one value'
     refused 'my.text =' 'my.text: no value'
