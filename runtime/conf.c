@@ -110,7 +110,7 @@ read_number(const char *text, int64_t *integer, double *decimal) {
     return fits ? SVR_INT : SVR_STRING;
 }
 
-/* Reads the value in the text of an entry. */
+/* Reads the value in the text of an entry, and sets its type. */
 static void
 parse_value(struct conf_entry *entry, bool quoted) {
     bool truth = strcmp(entry->text, "true") == 0;
@@ -122,17 +122,13 @@ parse_value(struct conf_entry *entry, bool quoted) {
     } else {
         entry->form = read_number(entry->text, &entry->integer, &entry->number);
     }
+    entry->type = entry->row ? entry->row->type : entry->form;
 }
 
 /* Reports whether a value of a form is one of a type. */
 static bool
 fits_type(enum svr_type form, enum svr_type type) {
     return form == type || (form == SVR_INT && type == SVR_DOUBLE);
-}
-
-enum svr_type
-conf_type(const struct conf_entry *entry) {
-    return entry->row ? entry->row->type : entry->form;
 }
 
 /* Returns how much two words differ: the length of the longer one without their
@@ -204,13 +200,12 @@ check_value(const struct conf_entry *entry) {
     static const char *const needs[] = {"true or false", "an integer",
                                         "a number", "a word or a \"string\""};
     const struct svr_key *row = entry->row;
-    enum svr_type type = conf_type(entry);
-    bool text = type == SVR_STRING, off = row && row->off;
+    bool text = entry->type == SVR_STRING, off = row && row->off;
     bool ranged = entry->least != 0 || entry->most != 0;
     double size = text ? (double)strlen(entry->text) : entry->number;
-    if (!fits_type(entry->form, type) && !row->words)
-        return blame(entry, "needs %s", needs[type]);
-    if (!row && ranged && !fits_type(type, SVR_DOUBLE))
+    if (!fits_type(entry->form, entry->type) && !row->words)
+        return blame(entry, "needs %s", needs[entry->type]);
+    if (!row && ranged && !fits_type(entry->type, SVR_DOUBLE))
         return blame(entry, "needs a number,%s", entry->beside);
     if (off && size == 0)
         return 0;
@@ -533,19 +528,18 @@ name_change(const struct conf_entry *entry, const struct conf_entry *was,
             char *text, size_t size) {
     static const char *const types[] = {"a truth value", "an integer",
                                         "a decimal", "a text"};
-    enum svr_type type = conf_type(entry), former = was ? conf_type(was) : type;
-    if (former == type)
+    if (!was || was->type == entry->type)
         snprintf(text, size, "%.80s", entry->key);
     else
         snprintf(text, size, "%.80s: was %s, is now %s", entry->key,
-                 types[former], types[type]);
+                 types[was->type], types[entry->type]);
 }
 
 bool
 conf_changed(const struct conf_entry *entry, const struct conf *old) {
     const struct conf_entry *was = find_entry(old, entry->key);
     return !was || strcmp(was->text, entry->text) != 0 ||
-           conf_type(was) != conf_type(entry);
+           was->type != entry->type;
 }
 
 int

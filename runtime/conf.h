@@ -17,6 +17,7 @@ struct conf_entry {
     const struct svr_key *row; /* NULL: no table has the key */
     const char *key;
     const char *text;   /* the value; a string without quotes and escapes */
+    enum svr_type type; /* of the key: its row's, otherwise `form` */
     enum svr_type form; /* the type that the value looks like */
     double number;      /* the value of a number; true is 1 */
     int64_t integer;    /* the value of an integer */
@@ -52,9 +53,6 @@ void conf_free(struct conf *conf);
 /* The value of a known key, as text and as a number (true is 1). */
 const char *conf_text(const struct conf *conf, const char *key);
 double conf_number(const struct conf *conf, const char *key);
-
-/* conf_type is the type of an entry: its row's, otherwise its value's. */
-enum svr_type conf_type(const struct conf_entry *entry);
 
 /* conf_check_table checks that the rows of a handler's table are complete and
  * that their fields are within a struct of `size` bytes. Returns 0, or -1 as

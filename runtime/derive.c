@@ -133,7 +133,7 @@ write_field(FILE *out, const struct field *field) {
         comment(out, line);
     }
     fprintf(out, "%s    %s%s;", entry->above ? " */\n" : "",
-            types[conf_type(entry)].field, field->name);
+            types[entry->type].field, field->name);
     if (entry->beside) {
         fputs(" /* ", out);
         comment(out, entry->beside);
@@ -147,12 +147,12 @@ write_field(FILE *out, const struct field *field) {
 static void
 write_row(FILE *out, const struct field *field) {
     const struct conf_entry *entry = field->entry;
-    enum svr_type type = conf_type(entry);
     fprintf(out,
             " \\\n    {\"%s\", SVR_%s, offsetof(struct svr_conf, %s), \\\n"
             "     .value = ",
-            entry->key, types[type].name, field->name);
-    string(out, conf_secret(entry->key) ? types[type].hidden : entry->text);
+            entry->key, types[entry->type].name, field->name);
+    string(out,
+           conf_secret(entry->key) ? types[entry->type].hidden : entry->text);
     if (!entry->row && (entry->least != 0 || entry->most != 0))
         fprintf(out, ", .min = %.17g, .max = %.17g", entry->least, entry->most);
     fputs("},", out);
