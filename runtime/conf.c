@@ -246,7 +246,7 @@ find_entry(const struct conf *conf, const char *key) {
 static int
 reserve_entries(struct conf *conf, const struct svr_key *const tables[]) {
     size_t most = sizeof builtin / sizeof *builtin;
-    for (const char *s = conf->text; *s; s++)
+    for (const char *s = conf->text; s && *s; s++)
         most += *s == '=';
     for (; *tables; tables++)
         for (const struct svr_key *row = *tables; row->key; row++)
