@@ -22,7 +22,8 @@ buffer_grow(struct buffer *buffer, size_t size) {
     return 0;
 }
 
-/* Takes bytes from the stream; 0 is an error there. */
+/* Takes bytes from the stream. Returns how many, or 0 for an error, as
+ * fopencookie(3) wants it. */
 static ssize_t
 buffer_write(void *cookie, const char *bytes, size_t size) {
     struct buffer *buffer = cookie;

@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +17,10 @@
 
 enum { SIZE_LIMIT = 1 << 20 };
 
-/* The built-in keys, as the table in the configuration's reference has them. */
+/* The place of an error of the whole file. */
+static const struct conf_entry whole_file = {.key = "file", .line = 1};
+
+/* The built-in keys, in the order of the reference. */
 static const struct svr_key builtin[] = {
     {"svr.name", SVR_STRING, .value = SVR_PROJECT, .min = 1, .max = 40,
      .restart = true},
@@ -45,7 +47,7 @@ static const struct svr_key builtin[] = {
     {.key = NULL},
 };
 
-/* Records an error of svr_conf, with its line and key. */
+/* Records an error with its line and key. Returns -1. */
 static int
 blame_args(const struct conf_entry *entry, const char *format, va_list args) {
     char because[FAILURE_SIZE - 128];
@@ -65,15 +67,6 @@ blame(const struct conf_entry *entry, const char *format, ...) {
 
 /* ---- Values ----------------------------------------------------------- */
 
-/* Reads a number the same way whatever locale a hook chooses. */
-static double
-number(const char *text, char **end) {
-    static locale_t c_locale;
-    if (!c_locale)
-        c_locale = newlocale(LC_ALL_MASK, "C", 0);
-    return strtod_l(text, end, c_locale);
-}
-
 /* The units of sizes and times. */
 static const struct unit {
     const char *name;
@@ -92,73 +85,54 @@ find_unit(const char *name) {
     return NULL;
 }
 
-/* Reads a number with its unit. Returns its type, SVR_STRING if it is none. */
+/* Reads a number with its unit, whatever locale a hook has chosen. Returns its
+ * type, or SVR_STRING if the text is no number. */
 static enum svr_type
 read_number(const char *text, int64_t *integer, double *decimal) {
     size_t sign = strspn(text, "+-"), digits = strspn(text, "0123456789+-.eE");
     bool whole = strspn(text + sign, "0123456789") == digits - sign;
-    char *end, *end_of_integer = "";
     const struct unit *unit = find_unit(text + digits);
-    if (digits == sign || sign > 1 || !unit || !strpbrk(text, "0123456789"))
+    if (digits == 0 || !unit || (!whole && !unit->time && *unit->name))
         return SVR_STRING;
+    char *end;
+    void *former = text_c_locale();
     errno = 0;
-    *decimal = number(text, &end) * unit->factor;
+    double value = strtod(text, &end) * unit->factor;
+    text_former_locale(former);
     if (end != text + digits || errno != 0)
         return SVR_STRING;
+    *decimal = value;
     if (!whole || unit->time)
-        return whole || unit->time || !*unit->name ? SVR_DOUBLE : SVR_STRING;
-    *integer = strtoll(text, &end_of_integer, 10);
+        return SVR_DOUBLE;
+    *integer = strtoll(text, NULL, 10);
     bool fits = errno == 0 && !__builtin_mul_overflow(
                                   *integer, (int64_t)unit->factor, integer);
     return fits ? SVR_INT : SVR_STRING;
 }
 
-/* Writes the entry's value to `out` as `type`; false when it is none. */
-static bool
-convert(const struct conf_entry *entry, enum svr_type type, void *out) {
-    const char *text = entry->text;
-    bool bare = !entry->quoted, truth = bare && !strcmp(text, "true");
-    int64_t integer = 0;
-    double decimal = 0;
-    enum svr_type seen =
-        bare ? read_number(text, &integer, &decimal) : SVR_STRING;
-    switch (type) {
-    case SVR_BOOL:
-        *(bool *)out = truth;
-        return truth || (bare && !strcmp(text, "false"));
-    case SVR_INT:
-        *(int64_t *)out = integer;
-        return seen == SVR_INT;
-    case SVR_DOUBLE:
-        *(double *)out = decimal;
-        return seen == SVR_INT || seen == SVR_DOUBLE;
-    default:
-        *(const char **)out = text;
-        return true;
+/* Reads the value in the text of an entry, and sets its type. */
+static void
+parse_value(struct conf_entry *entry, bool quoted) {
+    bool truth = strcmp(entry->text, "true") == 0;
+    if (quoted) {
+        entry->form = SVR_STRING;
+    } else if (truth || strcmp(entry->text, "false") == 0) {
+        entry->form = SVR_BOOL;
+        entry->number = truth;
+    } else {
+        entry->form = read_number(entry->text, &entry->integer, &entry->number);
     }
+    entry->type = entry->row ? entry->row->type : entry->form;
 }
 
-/* The type of a value, judged by its form. */
-static enum svr_type
-guess_type(const struct conf_entry *entry) {
-    union {
-        bool b;
-        int64_t i;
-        double d;
-    } value;
-    for (enum svr_type type = SVR_BOOL; type < SVR_STRING; type++)
-        if (convert(entry, type, &value))
-            return type;
-    return SVR_STRING;
+/* Reports whether a value of a form is one of a type. */
+static bool
+fits_type(enum svr_type form, enum svr_type type) {
+    return form == type || (form == SVR_INT && type == SVR_DOUBLE);
 }
 
-enum svr_type
-conf_type(const struct conf_entry *entry) {
-    return entry->row ? entry->row->type : guess_type(entry);
-}
-
-/* How far two words are apart: what is left without their common beginning and
- * end. */
+/* Returns how much two words differ: the length of the longer one without their
+ * common beginning and end. */
 static size_t
 distance(const char *a, const char *b) {
     size_t i = 0, m = strlen(a), n = strlen(b);
@@ -171,7 +145,8 @@ distance(const char *a, const char *b) {
     return (m > n ? m : n) - i;
 }
 
-/* Keeps in `hint` the known name that is nearest to an unknown word. */
+/* Puts a known name into `hint` if it is the nearest one so far to an unknown
+ * word. */
 static void
 consider(const char *word, const char *name, size_t *edits, char hint[96]) {
     size_t now = distance(word, name);
@@ -181,7 +156,7 @@ consider(const char *word, const char *name, size_t *edits, char hint[96]) {
     snprintf(hint, 96, " (did you mean \"%.64s\"?)", name);
 }
 
-/* Holds a value against "noun: WORD WORD ...". */
+/* Checks a value against the words of its row, "noun: WORD WORD ...". */
 static int
 check_word(const struct conf_entry *entry) {
     const char *words = entry->row->words;
@@ -198,26 +173,47 @@ check_word(const struct conf_entry *entry) {
                  hint);
 }
 
-/* Holds a value against its key's row. */
+/* Sets the range of a value: that of its key's row; for a user's key that of
+ * the comment beside it, if it is only a range. */
+static void
+read_range(struct conf_entry *entry) {
+    char first[32], last[32], more;
+    int64_t integer;
+    double least = 0, most = 0;
+    if (entry->row) {
+        entry->least = entry->row->min;
+        entry->most = entry->row->max;
+    } else if (entry->beside &&
+               sscanf(entry->beside, " %31s to %31s %c", first, last, &more) ==
+                   2 &&
+               read_number(first, &integer, &least) != SVR_STRING &&
+               read_number(last, &integer, &most) != SVR_STRING &&
+               least <= most) {
+        entry->least = least;
+        entry->most = most;
+    }
+}
+
+/* Checks a value against the type, the range and the words of its key. */
 static int
 check_value(const struct conf_entry *entry) {
     static const char *const needs[] = {"true or false", "an integer",
                                         "a number", "a word or a \"string\""};
     const struct svr_key *row = entry->row;
-    enum svr_type seen = guess_type(entry);
-    bool text = row->type == SVR_STRING;
-    if (seen != row->type && !(seen == SVR_INT && row->type == SVR_DOUBLE) &&
-        !row->words)
-        return blame(entry, "needs %s", needs[row->type]);
-    double size = text ? (double)strlen(entry->text) : 0;
-    if (!text)
-        convert(entry, SVR_DOUBLE, &size);
-    bool off = row->off && size == 0;
-    if (row->max > 0 && !off && (size < row->min || size > row->max))
+    bool text = entry->type == SVR_STRING, off = row && row->off;
+    bool ranged = entry->least != 0 || entry->most != 0;
+    double size = text ? (double)strlen(entry->text) : entry->number;
+    if (!fits_type(entry->form, entry->type) && !row->words)
+        return blame(entry, "needs %s", needs[entry->type]);
+    if (!row && ranged && !fits_type(entry->type, SVR_DOUBLE))
+        return blame(entry, "needs a number,%s", entry->beside);
+    if (off && size == 0)
+        return 0;
+    if (ranged && (size < entry->least || size > entry->most))
         return blame(entry, "out of range, needs %s%g to %g%s",
-                     row->off ? "0 (off) or " : "", row->min, row->max,
+                     off ? "0 (off) or " : "", entry->least, entry->most,
                      text ? " characters" : "");
-    return row->words && !off ? check_word(entry) : 0;
+    return row && row->words ? check_word(entry) : 0;
 }
 
 /* ---- Lines ------------------------------------------------------------ */
@@ -231,62 +227,59 @@ hash(const char *key) {
 }
 
 /* Returns the place of a key in the index, or of the gap where it belongs. */
-static uint32_t *
+static struct conf_entry **
 find_place(const struct conf *conf, const char *key) {
     uint32_t at = hash(key);
     for (;; at++) {
-        uint32_t *place = &conf->index[at & (conf->places - 1)];
-        if (*place == 0 || strcmp(conf->entries[*place - 1].key, key) == 0)
+        struct conf_entry **place = &conf->index[at % conf->places];
+        if (!*place || strcmp((*place)->key, key) == 0)
             return place;
     }
 }
 
 static struct conf_entry *
 find_entry(const struct conf *conf, const char *key) {
-    uint32_t place = conf->places ? *find_place(conf, key) : 0;
-    return place ? &conf->entries[place - 1] : NULL;
+    return *find_place(conf, key);
 }
 
-/* Makes room for twice as many entries; the index is never more than half
- * full. */
+/* Makes room for the keys of all tables and of all lines. */
 static int
-grow_entries(struct conf *conf) {
-    size_t places = conf->places ? conf->places * 2 : 128;
-    struct conf_entry *entries =
-        realloc(conf->entries, places / 2 * sizeof *entries);
-    if (entries)
-        conf->entries = entries;
-    uint32_t *index = entries ? calloc(places, sizeof *index) : NULL;
-    if (!index)
-        return -1;
-    free(conf->index);
-    conf->index = index;
-    conf->places = places;
-    for (size_t i = 0; i < conf->count; i++)
-        *find_place(conf, entries[i].key) = (uint32_t)i + 1;
-    return 0;
+reserve_entries(struct conf *conf, const struct svr_key *const tables[]) {
+    size_t most = sizeof builtin / sizeof *builtin;
+    for (const char *s = conf->text; s && *s; s++)
+        most += *s == '=';
+    for (; *tables; tables++)
+        for (const struct svr_key *row = *tables; row->key; row++)
+            most++;
+    conf->places = 2 * most;
+    conf->index = calloc(conf->places, sizeof(void *));
+    conf->entries = calloc(most, sizeof *conf->entries);
+    return conf->index && conf->entries ? 0 : blame(&whole_file, "no memory");
 }
 
-/* Adds an entry at the end. */
-static int
+static void
 add_entry(struct conf *conf, struct conf_entry entry) {
-    if ((!conf->entries || conf->count >= conf->places / 2) &&
-        grow_entries(conf) < 0)
-        return blame(&entry, "no memory");
-    *find_place(conf, entry.key) = (uint32_t)conf->count + 1;
-    conf->entries[conf->count++] = entry;
-    return 0;
+    struct conf_entry *added = &conf->entries[conf->count++];
+    *find_place(conf, entry.key) = added;
+    *added = entry;
 }
 
-/* Reads an escape's number, one to three octal or one or two hexadecimal
- * digits;
- * `*s` is left on its last byte. Returns 0 if it makes no byte. */
+/* Returns the byte that is written at `*s`, where `*s` is left at its end. An
+ * escape is a letter of C's, one to three octal digits, or x and one or two
+ * hexadecimal digits. Returns 0 if there is no byte, or it is 0. */
 static int
-read_escape(char **s) {
+decode_byte(char **s) {
+    static const char names[] = "abfnrtv\\\"'?";
+    static const char bytes[] = "\a\b\f\n\r\t\v\\\"'?";
+    if (**s != '\\')
+        return (unsigned char)**s;
+    const char *name = strchr(names, (*s)[1]);
     bool hex = (*s)[1] == 'x';
     const char *digits = hex ? "0123456789abcdefABCDEF" : "01234567";
     char text[4] = "";
-    *s += hex;
+    *s += name || hex;
+    if (name)
+        return (unsigned char)bytes[name - names];
     for (int n = 0; n < (hex ? 2 : 3) && (*s)[1] && strchr(digits, (*s)[1]);
          n++)
         text[n] = *++*s;
@@ -298,16 +291,9 @@ read_escape(char **s) {
  * Returns the byte behind the closing quote, or NULL. */
 static char *
 decode(char *s) {
-    static const char names[] = "abfnrtv\\\"'?";
-    static const char bytes[] = "\a\b\f\n\r\t\v\\\"'?";
     char *out = s;
     while (*++s != '"') {
-        const char *name = *s == '\\' && s[1] ? strchr(names, s[1]) : NULL;
-        int byte = *s == '\\' && !name ? read_escape(&s) : (unsigned char)*s;
-        if (name) {
-            byte = (unsigned char)bytes[name - names];
-            s++;
-        }
+        int byte = decode_byte(&s);
         if (byte == 0)
             return NULL;
         *out++ = (char)byte;
@@ -316,41 +302,42 @@ decode(char *s) {
     return s + 1;
 }
 
-/* Reads the value and the comment behind it. */
+/* Reads the value that starts at `value`, and the comment behind it. */
 static int
 read_value(struct conf_entry *entry, char *value) {
-    entry->quoted = *value == '"';
-    char *end =
-        entry->quoted ? decode(value) : value + strcspn(value, SPACES "#\"");
+    bool quoted = *value == '"';
+    char *end = quoted ? decode(value) : value + strcspn(value, SPACES "#\"");
     if (!end)
-        return blame(entry, "the string has no end, or an escape that "
-                            "C does not have");
+        return blame(entry, "the string does not end, or has an escape "
+                            "that C does not have");
     if (end == value)
         return blame(entry, "no value (\"\" is the empty string)");
     char *rest = end + strspn(end, SPACES);
     if (*rest != '\0' && *rest != '#')
-        return blame(entry, "more than one value; a text with spaces "
-                            "stands in double quotes");
+        return blame(entry, "more than one value; put a text with "
+                            "spaces in double quotes");
     entry->beside = *rest == '#' ? rest + 1 : NULL;
     entry->text = value;
-    if (!entry->quoted)
+    if (!quoted)
         *end = '\0';
-    if (!entry->quoted && strchr("0123456789+-", *value) &&
-        guess_type(entry) == SVR_STRING)
+    parse_value(entry, quoted);
+    if (!quoted && strchr("0123456789+-", *value) && entry->form == SVR_STRING)
         return blame(entry,
-                     "no number with a known unit (k, M, G; ms, s, m, h); "
-                     "quotes make it a string");
+                     "not a number with a known unit (k, M, G; ms, s, m, h); "
+                     "put a string in double quotes");
     return 0;
 }
 
-/* Records that a key is unknown, and names the nearest known one. */
+/* Refuses a key that no table has, unless it is the user's; names the nearest
+ * known key. */
 static int
 unknown(const struct conf *conf, const struct conf_entry *entry) {
     size_t word = strcspn(entry->key, ".") + 1, edits = 0;
     bool reserved = conf->own == CONF_NONE;
     char hint[96] = "";
-    for (size_t i = 0; conf->own == CONF_OWN && i < conf->known; i++)
-        reserved |= strncmp(conf->entries[i].key, entry->key, word) == 0;
+    for (size_t i = 0; conf->own == CONF_OWN && i < conf->count; i++)
+        reserved |= conf->entries[i].row &&
+                    strncmp(conf->entries[i].key, entry->key, word) == 0;
     for (size_t i = 0; reserved && i < conf->count; i++)
         consider(entry->key, conf->entries[i].key, &edits, hint);
     return reserved ? blame(entry, "unknown key%s", hint) : 0;
@@ -368,19 +355,22 @@ read_line(struct conf *conf, struct conf_entry line, char *s) {
         return blame(&line, "not a line `key = value`");
     if (!isalpha(*s) || s[strspn(s, KEY_LETTERS)] || strstr(s, "..") ||
         s[length - 1] == '.')
-        return blame(&line, "no key: letters, digits, _ and single "
-                            "dots, a letter first");
+        return blame(&line, "not a key: it has letters, digits, _ and "
+                            "single dots, and begins with a letter");
     struct conf_entry *entry = find_entry(conf, s);
     if (entry && entry->line)
-        return blame(&line, "stands in line %d already", entry->line);
+        return blame(&line, "is already set in line %d", entry->line);
     line.row = entry ? entry->row : NULL;
-    if (read_value(&line, equals + 1 + strspn(equals + 1, SPACES)) < 0)
+    if (read_value(&line, equals + 1 + strspn(equals + 1, SPACES)) < 0 ||
+        (!entry && unknown(conf, &line) < 0))
         return -1;
-    if (!entry)
-        return unknown(conf, &line) < 0 ? -1 : add_entry(conf, line);
-    if (line.row && check_value(&line) < 0)
+    read_range(&line);
+    if (check_value(&line) < 0)
         return -1;
-    *entry = line;
+    if (entry)
+        *entry = line;
+    else
+        add_entry(conf, line);
     return 0;
 }
 
@@ -407,40 +397,37 @@ read_lines(struct conf *conf) {
 
 /* ---- The file --------------------------------------------------------- */
 
-/* Reads the whole file, which must not change meanwhile. */
+/* Reads the whole file; it is an error if it changes during that. */
 static int
 read_file(struct conf *conf, int fd) {
-    struct conf_entry file = {.key = "file", .line = 1};
     struct stat before, after;
     if (fd < 0 || fstat(fd, &before) < 0)
-        return blame(&file, "%s", strerror(errno));
+        return blame(&whole_file, "%s", strerror(errno));
     if (!S_ISREG(before.st_mode) || before.st_size > SIZE_LIMIT)
-        return blame(&file, "not a file of at most 1 MiB");
+        return blame(&whole_file, "not a file of at most 1 MiB");
     size_t size = (size_t)before.st_size;
     conf->text = calloc(1, size + 2);
     ssize_t got = conf->text ? read(fd, conf->text, size + 1) : -1;
     if (got < 0 || fstat(fd, &after) < 0)
-        return blame(&file, "%s", strerror(errno));
+        return blame(&whole_file, "%s", strerror(errno));
     if ((size_t)got != size ||
         memcmp(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim) != 0)
-        return blame(&file, "changed while it was read; try again");
+        return blame(&whole_file, "changed while it was read; try again");
     if (memchr(conf->text, '\0', size))
-        return blame(&file, "has a NUL byte, is no text");
+        return blame(&whole_file, "has a NUL byte: not a text file");
     return 0;
 }
 
 /* Adds a table's keys, with their defaults. */
-static int
-know(struct conf *conf, const struct svr_key *table) {
-    for (const struct svr_key *row = table; row->key; row++) {
-        struct conf_entry entry = {.row = row,
-                                   .key = row->key,
-                                   .text = row->value,
-                                   .quoted = row->type == SVR_STRING};
-        if (!find_entry(conf, row->key) && add_entry(conf, entry) < 0)
-            return -1;
+static void
+add_table(struct conf *conf, const struct svr_key *row) {
+    for (; row->key; row++) {
+        struct conf_entry entry = {
+            .row = row, .key = row->key, .text = row->value};
+        parse_value(&entry, row->type == SVR_STRING);
+        if (!find_entry(conf, row->key))
+            add_entry(conf, entry);
     }
-    return 0;
 }
 
 struct conf *
@@ -451,18 +438,20 @@ conf_read(int dir, const char *path, const struct svr_key *const tables[],
         svr_fail("%s: no memory", path);
         return NULL;
     }
+    conf->own = own;
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int result = read_file(conf, fd);
     if (fd >= 0)
         close(fd);
+    if (result == 0)
+        result = reserve_entries(conf, tables);
     if (result == 0) {
-        conf->own = own;
-        result = know(conf, builtin);
+        add_table(conf, builtin);
+        for (; *tables; tables++)
+            add_table(conf, *tables);
+        result = read_lines(conf);
     }
-    for (; result == 0 && *tables; tables++)
-        result = know(conf, *tables);
-    conf->known = conf->count;
-    if (result == 0 && read_lines(conf) == 0)
+    if (result == 0)
         return conf;
     conf_free(conf);
     return NULL;
@@ -478,7 +467,7 @@ conf_free(struct conf *conf) {
     free(conf);
 }
 
-/* ---- What others ask -------------------------------------------------- */
+/* ---- Queries ---------------------------------------------------------- */
 
 const char *
 conf_text(const struct conf *conf, const char *key) {
@@ -489,13 +478,7 @@ conf_text(const struct conf *conf, const char *key) {
 double
 conf_number(const struct conf *conf, const char *key) {
     const struct conf_entry *entry = find_entry(conf, key);
-    bool truth = false;
-    double value = 0;
-    if (entry && convert(entry, SVR_BOOL, &truth))
-        return truth;
-    if (entry)
-        convert(entry, SVR_DOUBLE, &value);
-    return value;
+    return entry ? entry->number : 0;
 }
 
 int
@@ -507,7 +490,7 @@ conf_check_table(const struct svr_key *table, size_t size) {
     for (size_t i = 0; table[i].key; i++) {
         const struct svr_key *row = &table[i];
         if (i > SIZE_LIMIT / sizeof *row)
-            return svr_fail("handler.so: a list of keys without end");
+            return svr_fail("handler.so: its list of keys has no end");
         if (row->type > SVR_STRING || row->offset > size ||
             sizes[row->type] > size - row->offset || !row->value ||
             (row->words && !strchr(row->words, ':')))
@@ -522,32 +505,41 @@ int
 conf_fill(const struct conf *conf, const struct svr_key *table, void *values) {
     for (const struct svr_key *row = table; row->key; row++) {
         const struct conf_entry *entry = find_entry(conf, row->key);
-        if (!convert(entry, row->type, (char *)values + row->offset))
+        void *field = (char *)values + row->offset;
+        if (row->type == SVR_STRING)
+            *(const char **)field = entry->text;
+        else if (!fits_type(entry->form, row->type))
             return blame(entry,
                          "has another type in the server than in handler.so: "
                          "restart the server");
+        else if (row->type == SVR_BOOL)
+            *(bool *)field = entry->number != 0;
+        else if (row->type == SVR_INT)
+            *(int64_t *)field = entry->integer;
+        else
+            *(double *)field = entry->number;
     }
     return 0;
 }
 
-/* Writes a change's name, with the types if those differ. */
+/* Writes the name of a changed key, with the types if they differ. */
 static void
 name_change(const struct conf_entry *entry, const struct conf_entry *was,
             char *text, size_t size) {
     static const char *const types[] = {"a truth value", "an integer",
                                         "a decimal", "a text"};
-    enum svr_type old = was ? conf_type(was) : conf_type(entry);
-    snprintf(text, size, "%.80s", entry->key);
-    if (old != conf_type(entry))
-        snprintf(text, size, "%.80s: was %s, is now %s", entry->key, types[old],
-                 types[conf_type(entry)]);
+    if (!was || was->type == entry->type)
+        snprintf(text, size, "%.80s", entry->key);
+    else
+        snprintf(text, size, "%.80s: was %s, is now %s", entry->key,
+                 types[was->type], types[entry->type]);
 }
 
 bool
 conf_changed(const struct conf_entry *entry, const struct conf *old) {
     const struct conf_entry *was = find_entry(old, entry->key);
     return !was || strcmp(was->text, entry->text) != 0 ||
-           conf_type(was) != conf_type(entry);
+           was->type != entry->type;
 }
 
 int
@@ -579,16 +571,6 @@ conf_secret(const char *key) {
     const char *word = dot ? dot + 1 : key;
     return !strcmp(word, "password") || !strcmp(word, "secret") ||
            !strcmp(word, "token");
-}
-
-bool
-conf_range(const struct conf_entry *entry, double *min, double *max) {
-    char first[32], last[32], more;
-    int64_t integer;
-    return entry->beside &&
-           sscanf(entry->beside, " %31s to %31s %c", first, last, &more) == 2 &&
-           read_number(first, &integer, min) != SVR_STRING &&
-           read_number(last, &integer, max) != SVR_STRING && *min <= *max;
 }
 
 int

@@ -6,7 +6,7 @@
 #include "svr.h"
 #include "failure.h"
 
-/* Of each sink of the log: the words for its level, and its default format. */
+/* For each sink of the log: the words for its level, and its default format. */
 #define CONF_LEVELS "level: DEBUG INFO WARN WARNING ERROR"
 #define CONF_FORMAT                                                            \
     "<%(levelname)s: %(name)s(%(process)d)> [%(filename)s: %(lineno)d] "       \
@@ -14,33 +14,38 @@
 
 /* A key with its value: from its line in svr_conf, otherwise the default. */
 struct conf_entry {
-    const struct svr_key *row; /* NULL: a key that no table has */
+    const struct svr_key *row; /* NULL: no table has the key */
     const char *key;
-    const char *text;   /* the value, a string without quotes and escapes */
-    bool quoted;        /* it stood in quotes */
+    const char *text;   /* the value; a string without quotes and escapes */
+    enum svr_type type; /* of the key: its row's, otherwise `form` */
+    enum svr_type form; /* the type that the value looks like */
+    double number;      /* the value of a number; true is 1 */
+    int64_t integer;    /* the value of an integer */
+    double least, most; /* the value's range; both 0 = any value */
     int line;           /* 0: not in the file */
     const char *above;  /* the comment lines above, each ended by NUL ... */
     const char *start;  /* ... up to here, where the key's own line starts */
     const char *beside; /* the comment behind the value, or NULL */
 };
 
-/* A key that no table has is an error (CONF_NONE); is the user's, unless a key
- * in a table has the same first word (CONF_OWN); is the user's (CONF_ANY). */
+/* What a key is that no table has: an error (CONF_NONE); the user's, unless a
+ * key in a table has the same first word (CONF_OWN); the user's (CONF_ANY). */
 enum conf_own { CONF_NONE, CONF_OWN, CONF_ANY };
 
 struct conf {
     char *text;
     struct conf_entry *entries;
-    size_t count, known; /* the first ones stand in a table */
-    uint32_t *index; /* by the key's hash: an entry's number + 1, 0: a gap */
-    size_t places;   /* of the index, a power of 2 */
+    size_t count;              /* those with a row come first */
+    struct conf_entry **index; /* by hash; NULL: a gap */
+    size_t places;             /* of the index; half of them stay gaps */
     enum conf_own own;
 };
 
 /* conf_read reads a file, `path` from the folder `dir`, and checks it against
  * the built-in keys and `tables` (NULL ends the list; a row without a key ends
- * a table). Free the result with conf_free. Returns NULL as svr_fail, with
- * `svr_conf:LINE: KEY: reason`. */
+ * a table). A user's key that is in no table may have its range in the comment
+ * beside it: `# 1 to 100` or `# 0.1s to 2h`. Free the result with conf_free.
+ * Returns NULL as svr_fail, with `svr_conf:LINE: KEY: reason`. */
 struct conf *conf_read(int dir, const char *path,
                        const struct svr_key *const tables[], enum conf_own own);
 void conf_free(struct conf *conf);
@@ -49,12 +54,9 @@ void conf_free(struct conf *conf);
 const char *conf_text(const struct conf *conf, const char *key);
 double conf_number(const struct conf *conf, const char *key);
 
-/* conf_type is the type of an entry: that of its row, otherwise of its value.
- */
-enum svr_type conf_type(const struct conf_entry *entry);
-
-/* conf_check_table checks that the rows of a handler's table are complete, and
- * their fields lie in a struct of `size` bytes. Returns 0, or -1 as svr_fail.
+/* conf_check_table checks that the rows of a handler's table are complete and
+ * that their fields are within a struct of `size` bytes. Returns 0, or -1 as
+ * svr_fail.
  */
 int conf_check_table(const struct svr_key *table, size_t size);
 
@@ -74,15 +76,11 @@ enum { CONF_NAMES = 700 };
 int conf_changes(const struct conf *conf, const struct conf *old, bool restart,
                  char names[CONF_NAMES]);
 
-/* conf_range reads a number's range from the comment beside its key, if it is
- * only a range: `# 1 to 100` or `# 0.1s to 2h`. */
-bool conf_range(const struct conf_entry *entry, double *min, double *max);
-
 /* conf_secret reports whether a key's value must never be shown. */
 bool conf_secret(const char *key);
 
-/* conf_blame records a reason that a value's user found, with the place of its
- * key: "svr_conf:LINE: KEY: because". Returns -1. */
+/* conf_blame records why the value of a key is refused, as svr_fail, with the
+ * place of the key: "svr_conf:LINE: KEY: reason". Returns -1. */
 __attribute__((format(printf, 3, 4))) int
 conf_blame(const struct conf *conf, const char *key, const char *format, ...);
 

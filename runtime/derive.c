@@ -1,4 +1,4 @@
-/* derive: svr_conf.h out of svr_conf, for the compiler to know each key. */
+/* derive: svr_conf.h from svr_conf, so that the compiler knows each key. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,14 @@ derive_keyword(const char *word) {
     const char *found = strstr(words, word);
     return found && found[-1] == ' ' && found[strlen(word)] == ' ';
 }
+
+/* How svr_conf.h writes each type, and the value that stands for a secret. */
+static const struct {
+    const char *field, *name, *hidden;
+} types[] = {[SVR_BOOL] = {"bool ", "BOOL", "false"},
+             [SVR_INT] = {"int64_t ", "INT", "0"},
+             [SVR_DOUBLE] = {"double ", "DOUBLE", "0"},
+             [SVR_STRING] = {"const char *", "STRING", ""}};
 
 /* A key with its field's name. */
 struct field {
@@ -49,8 +57,8 @@ name_fields(const struct conf *conf) {
     return fields;
 }
 
-/* The compiler's macros, `#define NAME VALUE` a line: no field may be one. One
- * with arguments does no harm. */
+/* Refuses a field with the name of a macro. `macros` has a line `#define NAME
+ * VALUE` for each. A macro with arguments does no harm. */
 static int
 check_macros(const struct conf *conf, const struct field *fields,
              FILE *macros) {
@@ -63,29 +71,23 @@ check_macros(const struct conf *conf, const struct field *fields,
             bsearch(&key, fields, conf->count, sizeof *fields, by_name);
         if (field && field->entry->line)
             return conf_blame(conf, field->entry->key,
-                              "a macro of the C library, no field's name; "
-                              "choose another key");
+                              "a macro of the C library, so no field can "
+                              "have this name; choose another key");
     }
     return 0;
 }
 
-static bool
-derive_numeric(const struct conf_entry *entry) {
-    enum svr_type type = conf_type(entry);
-    return type == SVR_INT || type == SVR_DOUBLE;
-}
-
-/* Each field's name must be its own, and no word of C; and a value must be in
- * the range beside it. `fields` are in the order of their names. */
+/* Refuses a field whose name is a keyword or another field's. `fields` are
+ * sorted by name. */
 static int
 check_fields(const struct conf *conf, const struct field *fields) {
-    double min, max;
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_entry *entry = fields[i].entry;
         if (strlen(entry->key) >= sizeof fields[i].name)
             return conf_blame(conf, entry->key, "over 127 characters");
         if (derive_keyword(fields[i].name))
-            return conf_blame(conf, entry->key, "a word of C, no field's name");
+            return conf_blame(conf, entry->key,
+                              "a keyword of C, so no field can have this name");
         if (i > 0 && by_name(&fields[i - 1], &fields[i]) == 0) {
             const struct conf_entry *other = fields[i - 1].entry;
             bool later = other->line > entry->line;
@@ -93,20 +95,11 @@ check_fields(const struct conf *conf, const struct field *fields) {
                               "has the same field, %s, as %s", fields[i].name,
                               later ? entry->key : other->key);
         }
-        if (entry->row || !conf_range(entry, &min, &max))
-            continue;
-        if (!derive_numeric(entry))
-            return conf_blame(conf, entry->key, "needs a number,%s",
-                              entry->beside);
-        double value = conf_number(conf, entry->key);
-        if (value < min || value > max)
-            return conf_blame(conf, entry->key, "out of range, needs%s",
-                              entry->beside);
     }
     return 0;
 }
 
-/* Writes a comment's text; nothing in it may end the comment. */
+/* Writes the text of a comment; a space separates `*` and `/` in it. */
 static void
 comment(FILE *out, const char *text) {
     for (text += strspn(text, "# \t"); *text; text++) {
@@ -133,8 +126,6 @@ string(FILE *out, const char *text) {
 /* Writes a key's field, with the comments above and beside it. */
 static void
 write_field(FILE *out, const struct field *field) {
-    static const char *const types[] = {"bool ", "int64_t ", "double ",
-                                        "const char *"};
     const struct conf_entry *entry = field->entry;
     const char *line = entry->above;
     for (; line && line < entry->start; line += strlen(line) + 1) {
@@ -142,7 +133,7 @@ write_field(FILE *out, const struct field *field) {
         comment(out, line);
     }
     fprintf(out, "%s    %s%s;", entry->above ? " */\n" : "",
-            types[conf_type(entry)], field->name);
+            types[entry->type].field, field->name);
     if (entry->beside) {
         fputs(" /* ", out);
         comment(out, entry->beside);
@@ -151,28 +142,24 @@ write_field(FILE *out, const struct field *field) {
     fputc('\n', out);
 }
 
-/* Writes a key's row. A secret has no default that could be read from the
- * handler's file. */
+/* Writes a key's row. The value of a secret is left out, since others may be
+ * able to read handler.so. */
 static void
 write_row(FILE *out, const struct field *field) {
-    static const char *const types[] = {"BOOL", "INT", "DOUBLE", "STRING"};
     const struct conf_entry *entry = field->entry;
-    enum svr_type type = conf_type(entry);
-    double min, max;
     fprintf(out,
             " \\\n    {\"%s\", SVR_%s, offsetof(struct svr_conf, %s), \\\n"
             "     .value = ",
-            entry->key, types[type], field->name);
-    string(out, !conf_secret(entry->key) ? entry->text
-                : type == SVR_STRING     ? ""
-                : type == SVR_BOOL       ? "false"
-                                         : "0");
-    if (derive_numeric(entry) && conf_range(entry, &min, &max))
-        fprintf(out, ", .min = %.17g, .max = %.17g", min, max);
+            entry->key, types[entry->type].name, field->name);
+    string(out,
+           conf_secret(entry->key) ? types[entry->type].hidden : entry->text);
+    if (!entry->row && (entry->least != 0 || entry->most != 0))
+        fprintf(out, ", .min = %.17g, .max = %.17g", entry->least, entry->most);
     fputs("},", out);
 }
 
-/* Writes the fields that have a line in the file, in its order. */
+/* Writes the header for the keys that are in the file, in its order. `fields`
+ * are sorted by line. */
 static void
 write_header(const struct field *fields, size_t count, FILE *out) {
     size_t first = 0;

@@ -13,7 +13,7 @@
 
 #include "folder.h"
 
-enum { LINKS = 40 };    /* as many as the kernel follows */
+enum { LINKS = 40 };    /* the limit of the kernel */
 enum { PROC = 0x9fa0 }; /* PROC_SUPER_MAGIC of <linux/magic.h> */
 
 void
@@ -30,7 +30,7 @@ folder_fail(int error) {
     return -1;
 }
 
-/* Leaves the folder `at` for another one. */
+/* Closes the folder `at` and returns the next one, with errno unchanged. */
 static int
 enter_folder(int at, int next) {
     folder_close(at);
@@ -49,7 +49,8 @@ first_name(const char *path, char name[FOLDER_NAME]) {
     return path + length + strspn(path + length, "/");
 }
 
-/* Reports whether a folder is one of /proc, whose links have no path. */
+/* Reports whether a folder is in /proc, where the text of a link may be no
+ * path. */
 static bool
 in_proc(int at) {
     struct statfs system;
@@ -59,8 +60,8 @@ in_proc(int at) {
 static int follow_path(int at, const char *path, char name[FOLDER_NAME],
                        int *links);
 
-/* Follows the link `entry` of the folder `at`. Not inlined: few paths have
- * links, and each frame would have room for a text. */
+/* Follows the link `entry` of the folder `at`, which it closes. Not inlined, so
+ * that paths without links need no room on the stack for its text. */
 __attribute__((noinline)) static int
 follow_link(int at, int entry, uid_t owner, char name[FOLDER_NAME],
             int *links) {

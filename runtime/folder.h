@@ -20,10 +20,10 @@ int folder_find(int dir, const char *path, char name[FOLDER_NAME]);
 int folder_open(int dir, const char *path, int flags, mode_t mode);
 
 /* folder_replace writes a file under a temporary name, NAME.new, and renames
- * it, so that a reader finds the former content or the new one. Before that it
- * calls `ready`, unless it is NULL, with the folder, the name and the new file,
- * open; -1 with errno refuses it. Returns 0, or -1 with errno; the former file
- * is then unchanged. */
+ * it, so that a reader finds either the former content or the new one. Before
+ * the rename it calls `ready`, unless that is NULL, with the folder, the name
+ * and the open new file; if that returns -1 with errno, the file is not
+ * replaced. Returns 0, or -1 with errno; the former file is then unchanged. */
 typedef int folder_ready(int at, const char *name, int fresh);
 int folder_replace(int dir, const char *path, const void *bytes, size_t size,
                    mode_t mode, folder_ready *ready);

@@ -1,4 +1,4 @@
-/* format: how a log line looks; compiled once, used for each line. */
+/* format: the form of a log line, compiled once and used for each line. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <unistd.h>
@@ -11,19 +11,20 @@
 static const char *const words[PLACES] = {
     [LEVEL] = "%(levelname)s",   /* DEBUG, INFO, WARNING or ERROR */
     [NAME] = "%(name)s",         /* the server's name, svr.name */
-    [PROCESS] = "%(process)d",   /* the process */
+    [PROCESS] = "%(process)d",   /* the process ID */
     [FILENAME] = "%(filename)s", /* the source file of the call */
-    [LINENO] = "%(lineno)d",     /* the line in it */
+    [LINENO] = "%(lineno)d",     /* the line in that file */
     [MESSAGE] = "%(message)s",   /* the message, as one line */
     [ASCTIME] = "%(asctime)s",   /* local time, with milliseconds */
     [MSECS] = "%(msecs)d",       /* the milliseconds of the time */
     [FUNCTION] = "%(funcName)s", /* the function of the call */
-    [THREAD] = "%(thread)d",     /* the thread */
+    [THREAD] = "%(thread)d",     /* the thread ID */
+    [PERCENT] = "%%",            /* a percent sign */
 };
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
 
-static pid_t process; /* of which the formats are */
+static pid_t process; /* the process that compiled the formats */
 
 static enum place
 find_placeholder(const char *text) {
@@ -34,32 +35,33 @@ find_placeholder(const char *text) {
     return place;
 }
 
-/* Adds a place, or a character where the place is PLACES. */
 static int
-add_step(struct format *format, enum place place, char character) {
-    struct step *step = &format->steps[format->count];
-    if (format->count > 0 && step[-1].place == PLACES &&
-        step[-1].length < STEP_TEXT)
-        step--;
-    else if (format->count++ == STEPS)
-        return svr_fail("a format with too many place-holders");
-    step->place = (unsigned char)place;
-    if (place == PLACES)
-        step->text[step->length++] = character;
+add_place(struct format *format, enum place place) {
+    if (format->count == STEPS)
+        return svr_fail("a format with too many placeholders");
+    format->steps[format->count++].place = (unsigned char)place;
     return 0;
 }
 
+/* Adds text to the last step; a new one begins when that is full. */
 static int
-add_text(struct format *format, const char *text) {
-    int result = 0;
-    for (; *text && result == 0; text++)
-        result = add_step(format, PLACES, *text);
-    return result;
+add_text(struct format *format, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        int count = format->count;
+        bool full = count == 0 || format->steps[count - 1].length == STEP_TEXT;
+        if (full && add_place(format, PLACES) < 0)
+            return -1;
+        struct step *last = &format->steps[format->count - 1];
+        last->text[last->length++] = text[i];
+    }
+    return 0;
 }
 
 int
 format_compile(struct format *format, const char *source, const char *name) {
     char number[12];
+    const char *const texts[PLACES] = {
+        [NAME] = name, [PROCESS] = number, [PERCENT] = "%"};
     int result = 0;
     process = getpid();
     snprintf(number, sizeof number, "%d", (int)process);
@@ -71,25 +73,25 @@ format_compile(struct format *format, const char *source, const char *name) {
                         "(tiny-new --update --with %.24s .)",
                         source, source);
     while (*source && result == 0) {
+        size_t plain = strcspn(source, "%");
         enum place place = find_placeholder(source);
-        size_t word = strcspn(source, " ");
-        if (place == PLACES && *source == '%' && source[1] != '%')
+        if (plain > 0)
+            result = add_text(format, source, plain);
+        else if (place == PLACES)
             return svr_fail("unknown placeholder \"%.*s\"",
-                            word < 24 ? (int)word : 24, source);
-        if (place == NAME || place == PROCESS)
-            result = add_text(format, place == NAME ? name : number);
+                            (int)strcspn(source, " "), source);
+        else if (texts[place])
+            result = add_text(format, texts[place], strlen(texts[place]));
         else
-            result = add_step(format, place, *source);
-        source += place < PLACES   ? strlen(words[place])
-                  : *source == '%' ? 2
-                                   : 1;
+            result = add_place(format, place);
+        source += plain > 0 ? plain : strlen(words[place]);
     }
     return format->count ? result : svr_fail("an empty format");
 }
 
 /* ---- Values ----------------------------------------------------------- */
 
-/* What is made once a second in each thread. */
+/* Values that each thread makes once a second. */
 static _Thread_local struct {
     time_t second;
     pid_t thread;
@@ -145,9 +147,9 @@ put_time(char *to, const struct timespec *now) {
     return 23;
 }
 
-size_t
-format_value(const struct event *event, enum place place, char *to,
-             size_t room) {
+/* Inlined, since a line has many places. */
+__attribute__((always_inline)) static inline size_t
+put_value(const struct event *event, enum place place, char *to, size_t room) {
     switch (place) {
     case LEVEL:
         return put_level(to, event->level);
@@ -170,10 +172,17 @@ format_value(const struct event *event, enum place place, char *to,
     case THREAD:
         begin_second(event->now.tv_sec);
         return put_number(to, (unsigned)present.thread);
+    case PERCENT:
     case PLACES:
         break;
     }
     return 0;
+}
+
+size_t
+format_value(const struct event *event, enum place place, char *to,
+             size_t room) {
+    return put_value(event, place, to, room);
 }
 
 /* ---- Lines ------------------------------------------------------------ */
@@ -182,23 +191,22 @@ size_t
 format_line(const struct format *format, const struct event *event,
             char line[LINE_ROOM]) {
     static const char cut[] = {'.', '.', '.'};
-    size_t used = 0, end = LINE_SIZE - 2;
+    const struct step *step = format->steps, *last = step + format->count;
+    char *to = line, *end = line + LINE_SIZE - 2;
     if (format->write)
         return format->write(event, line);
-    for (int i = 0; i < format->count && used < end; i++) {
-        const struct step *step = &format->steps[i];
-        memcpy(line + used, step->text, sizeof step->text);
-        used += step->length;
-        if (used < end)
-            used += format_value(event, step->place, line + used, end - used);
+    for (; step < last && to < end; step++) {
+        to += put_value(event, step->place, to, (size_t)(end - to));
+        memcpy(to, step->text, sizeof step->text);
+        to += step->length;
     }
-    if (used + sizeof cut >= end) { /* full: a character has up to 4 bytes */
-        used = end - sizeof cut;
-        while ((line[used] & 0xc0) == 0x80)
-            used--;
-        memcpy(line + used, cut, sizeof cut);
-        used += sizeof cut;
+    if (to >= end - sizeof cut) { /* full: a character has up to 4 bytes */
+        to = end - sizeof cut;
+        while ((*to & 0xc0) == 0x80)
+            to--;
+        memcpy(to, cut, sizeof cut);
+        to += sizeof cut;
     }
-    memcpy(line + used, "\n", 2);
-    return used + 1;
+    memcpy(to, "\n", 2);
+    return (size_t)(to + 1 - line);
 }

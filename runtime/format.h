@@ -1,4 +1,4 @@
-/* format: how a log line looks; compiled once, used for each line. */
+/* format: the form of a log line, compiled once and used for each line. */
 #ifndef FORMAT_H
 #define FORMAT_H
 
@@ -9,10 +9,10 @@
 
 enum { LINE_SIZE = 4096, STEPS = 64, STEP_TEXT = 24 };
 
-/* The room for a line: what is too long is cut after it was written. */
-enum { LINE_ROOM = LINE_SIZE + 32 };
+/* The room for a line: it is cut to LINE_SIZE after its last step. */
+enum { LINE_ROOM = LINE_SIZE + 64 };
 
-/* What can stand in a line; their words are those of the seed's formats. */
+/* What can stand in a line. */
 enum place {
     LEVEL,
     NAME,
@@ -24,6 +24,7 @@ enum place {
     MSECS,
     FUNCTION,
     THREAD,
+    PERCENT,
     PLACES
 };
 
@@ -35,33 +36,32 @@ struct event {
     const char *name, *file, *function, *message;
 };
 
-/* A step of a compiled format: a text, and the place that follows it, or none
- * (PLACES). All of `text` is copied, of which `length` bytes are used. */
+/* A step of a compiled format: a place, or none (PLACES), and the `length`
+ * bytes of text that follow it. */
 struct step {
     char text[STEP_TEXT];
     unsigned char length, place;
 };
 
-/* A format; a part's has `write` in place of steps. */
+/* A compiled format; a part's has `write` and no steps. */
 struct format {
     size_t (*write)(const struct event *event, char *line);
     int count;
     struct step steps[STEPS];
 };
 
-/* format_compile compiles a format. The server's name and the process's number
- * become text: after a fork, the child compiles again. Returns 0, or -1 as
- * svr_fail. */
+/* format_compile compiles a format. The server's name and the process ID become
+ * text, so a child of fork must compile again. Returns 0, or -1 as svr_fail. */
 int format_compile(struct format *format, const char *source, const char *name);
 
-/* format_value writes what stands at a place, without a NUL; the message as one
- * line. At most `room` bytes are its own; 32 more are there to be written.
- * Returns the length. */
+/* format_value writes the value of a place, without a NUL; the message as one
+ * line. A text is cut to `room` bytes; 24 more bytes must be writable. Returns
+ * the length. */
 size_t format_value(const struct event *event, enum place place, char *to,
                     size_t room);
 
-/* format_line writes the line with its newline, cut to LINE_SIZE - 1 bytes,
- * with "..." at the cut, and a NUL; returns its length. */
+/* format_line writes the line with its newline and a NUL. A line of more than
+ * LINE_SIZE - 1 bytes is cut and ends in "...". Returns its length. */
 size_t format_line(const struct format *format, const struct event *event,
                    char line[LINE_ROOM]);
 

@@ -1,4 +1,4 @@
-/* log: a line to its sinks. */
+/* log: sends each line to the sinks of the log. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -32,10 +32,10 @@ struct log {
     struct sink sinks[SINKS]; /* those that are on */
     int count;
     const struct conf *conf;
-    char *path; /* of the file, NULL when it is off */
-    int file;   /* -1: it cannot be opened, for the reason `error` */
+    const char *path; /* of the file; NULL: it is off */
+    int file;         /* -1: it was not opened, for the reason `error` */
     int error;
-    time_t checked; /* when the file was last looked after */
+    time_t checked; /* the second of the last look_after_files */
 };
 
 enum svr_level svr_log_lowest = SVR_INFO;
@@ -44,11 +44,13 @@ static int folder = AT_FDCWD;
 static _Atomic double console_limit = CONSOLE_LIMIT;
 static bool journal; /* standard error is systemd's journal */
 
-static struct log first; /* before there is a configuration */
+/* The sinks before a configuration is read. */
+static struct log first = {
+    .sinks = {{.row = CONSOLE, .level = SVR_INFO}}, .count = 1, .file = -1};
 static struct log *in_use = &first;
 static pthread_rwlock_t in_use_lock = PTHREAD_RWLOCK_INITIALIZER;
 
-/* Whether JOURNAL_STREAM names the file that standard error is. */
+/* Reports whether JOURNAL_STREAM names the file of standard error. */
 static bool
 is_journal(void) {
     char own[48];
@@ -63,6 +65,18 @@ is_journal(void) {
 
 /* ---- Sinks ------------------------------------------------------------ */
 
+/* Each sink's key, and its counts since the start. */
+static struct {
+    const char *key;
+    _Atomic uint64_t lines, lost;
+    _Atomic uint64_t reported; /* `lost` when the last outage ended */
+    _Atomic bool outage;
+} rows[SINKS] = {
+    [CONSOLE] = {.key = "log.console"},
+    [SYSLOG] = {.key = "log.syslog"},
+    [FILE_LOG] = {.key = "log.file_log"},
+};
+
 static int
 write_all(int fd, const char *line, size_t length) {
     ssize_t written = write(fd, line, length);
@@ -70,108 +84,80 @@ write_all(int fd, const char *line, size_t length) {
 }
 
 static int
-write_console(const struct log *log, enum svr_level level, const char *line,
-              size_t length) {
-    static const char *const prefixes[] = {"<7>", "<6>", "<4>", "<3>"};
+write_console(int priority, const char *line, size_t length) {
+    char prefixed[LINE_SIZE + 4];
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
-    (void)log;
     if (poll(&ready, 1, 0) != 1)
         return EAGAIN;
     if (!journal)
         return write_all(STDERR_FILENO, line, length);
-    char prefixed[LINE_SIZE + 4];
-    memcpy(stpcpy(prefixed, prefixes[level]), line, length);
-    return write_all(STDERR_FILENO, prefixed, length + 3);
+    size_t prefix = (size_t)sprintf(prefixed, "<%d>", priority);
+    memcpy(prefixed + prefix, line, length);
+    return write_all(STDERR_FILENO, prefixed, prefix + length);
 }
 
+/* Writes one line to a sink and never waits for its reader. Returns 0 or the
+ * error. */
 static int
-write_syslog(const struct log *log, enum svr_level level, const char *line,
-             size_t length) {
+write_line(const struct log *log, int row, enum svr_level level,
+           const char *line, size_t length) {
     static const int priorities[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR};
-    (void)log;
-    return syslogger_put(priorities[level], line, length - 1);
+    switch (row) {
+    case CONSOLE:
+        return write_console(priorities[level], line, length);
+    case SYSLOG:
+        return syslogger_put(priorities[level], line, length - 1);
+    case FILE_LOG:
+        return log->file < 0 ? log->error : write_all(log->file, line, length);
+    default:
+        return part_sink()->line(line, length);
+    }
 }
-
-static int
-write_file(const struct log *log, enum svr_level level, const char *line,
-           size_t length) {
-    (void)level;
-    return log->file < 0 ? log->error : write_all(log->file, line, length);
-}
-
-static int
-write_part(const struct log *log, enum svr_level level, const char *line,
-           size_t length) {
-    (void)log, (void)level;
-    return part_sink()->line(line, length);
-}
-
-/* The sinks' rows, in use before any configuration too. Lines and losses are
- * counted over all sets. */
-static struct {
-    const char *key;
-    /* Writes one line, never waiting for a reader. Returns 0 or the error. */
-    int (*write)(const struct log *log, enum svr_level level, const char *line,
-                 size_t length);
-    _Atomic uint64_t lines, lost;
-    _Atomic uint64_t outage; /* lines lost since it began; 0 when there is none,
-                                else one more */
-} rows[SINKS] = {
-    [CONSOLE] = {.key = "log.console", .write = write_console},
-    [SYSLOG] = {.key = "log.syslog", .write = write_syslog},
-    [FILE_LOG] = {.key = "log.file_log", .write = write_file},
-    [PART] = {.write = write_part},
-};
 
 /* ---- Outages ---------------------------------------------------------- */
 
-/* The sink that this thread reports on: its own lines do not go there. */
+/* The sink that this thread reports on; its report does not go there. */
 static _Thread_local int reporting = NOBODY;
 
-/* Counts lines that are lost; logs it to the other sinks when an outage begins.
- */
-static void
-count_lost(int row, int error, unsigned lines) {
-    rows[row].lost += lines;
-    if (atomic_fetch_add(&rows[row].outage, lines) > 0)
-        return;
+/* Logs to the other sinks that a sink loses lines, for the reason `error`, or
+ * that it works again (0). */
+__attribute__((cold)) static void
+report_outage(int row, int error) {
     int former = reporting;
-    rows[row].outage++;
+    uint64_t lost = rows[row].lost;
     reporting = row;
-    svr_warn("%s: lines are lost: %s%s", rows[row].key,
-             row == SYSLOG ? "/dev/log: " : "",
-             error == ENOBUFS ? "the queue is full" : strerror(error));
-    reporting = former;
-}
-
-/* Counts lines that were written. An outage is over if no line waits; this is
- * logged to the other sinks, with the number of lines that it cost. */
-static void
-count_written(int row, unsigned lines, unsigned waiting) {
-    rows[row].lines += lines;
-    if (waiting || rows[row].outage == 0)
-        return;
-    int former = reporting;
-    uint64_t outage = atomic_exchange(&rows[row].outage, 0);
-    reporting = row;
-    if (outage)
+    if (error)
+        svr_warn("%s: lines are lost: %s%s", rows[row].key,
+                 row == SYSLOG ? "/dev/log: " : "",
+                 error == ENOBUFS ? "the queue is full" : strerror(error));
+    else
         svr_warn("%s: works again, %ju lines were lost", rows[row].key,
-                 (uintmax_t)outage - 1);
+                 (uintmax_t)(lost - rows[row].reported));
+    if (!error)
+        rows[row].reported = lost;
     reporting = former;
 }
 
-/* What syslog's writer reports. */
+/* Counts lines of a sink: lost for the reason `error`, or written (0). An
+ * outage is over once a line is written and no other waits. */
+static void
+count_sink(int row, int error, unsigned lines, unsigned waiting) {
+    bool fails = error != 0;
+    *(fails ? &rows[row].lost : &rows[row].lines) += lines;
+    if ((fails || waiting == 0) && rows[row].outage != fails &&
+        atomic_exchange(&rows[row].outage, fails) != fails)
+        report_outage(row, error);
+}
+
+/* The function that syslogger calls. */
 static void
 count_syslog(int error, unsigned lines, unsigned waiting) {
-    if (error)
-        count_lost(SYSLOG, error, lines);
-    else
-        count_written(SYSLOG, lines, waiting);
+    count_sink(SYSLOG, error, lines, waiting);
 }
 
 /* ---- The file --------------------------------------------------------- */
 
-/* Opens the file; `dry` makes none, and reports only whether it could. */
+/* Opens the file. `dry` creates none: it only finds out whether it could. */
 static int
 open_path(int dir, const char *path, bool dry) {
     int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -181,7 +167,7 @@ open_path(int dir, const char *path, bool dry) {
     char name[FOLDER_NAME];
     int parent = folder_find(dir, path, name);
     if (parent < 0 && strncmp(path, "log/", 4) == 0 && !strchr(path + 4, '/'))
-        return dup(STDERR_FILENO); /* the start makes the folder */
+        return dup(STDERR_FILENO); /* the start creates the folder */
     if (parent < 0 || faccessat(parent, ".", W_OK | X_OK, AT_EACCESS) == 0)
         return parent;
     close(parent);
@@ -189,11 +175,10 @@ open_path(int dir, const char *path, bool dry) {
     return -1;
 }
 
-static int
+static void
 open_file(struct log *log, int dir, bool dry) {
     log->file = open_path(dir, log->path, dry);
-    log->error = log->file < 0 ? errno : 0;
-    return log->file < 0 ? -1 : 0;
+    log->error = errno;
 }
 
 int
@@ -203,8 +188,8 @@ log_console(int dir) {
                        O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
 
-/* The console that `start` gave the server is a file of its own: at its limit
- * it becomes FILE.1, in place of the one before. */
+/* Bounds the file that `start` opened for the console: at its limit it becomes
+ * FILE.1 and replaces the former one. */
 static void
 bound_console(void) {
     struct stat here, there;
@@ -221,59 +206,67 @@ bound_console(void) {
     close(fd);
 }
 
-/* Once a second: bounds the console, lets parts give the file another name, and
- * opens it again when its name leads elsewhere. */
-static int
-look_after_file(struct log *log, time_t now) {
+/* Once a second: bounds the console, lets parts rename the file, and opens it
+ * again if its name leads elsewhere. */
+__attribute__((cold)) static void
+look_after_files(time_t now) {
+    pthread_rwlock_wrlock(&in_use_lock);
+    struct log *log = in_use;
+    int result = 0;
     log->checked = now;
+    failure_in_log(true);
     if (log->conf)
         bound_console();
-    if (!log->path)
-        return 0;
-    int result = part_log_file(log->conf, log->path);
-    bool same = folder_names(folder, log->path, 0, log->file);
-    if (!same && log->file >= 0)
-        close(log->file);
-    if (!same)
+    if (log->path)
+        result = part_log_file(log->conf, log->path);
+    if (log->path && !folder_names(folder, log->path, 0, log->file)) {
+        folder_close(log->file);
         open_file(log, folder, false);
-    return result;
+    }
+    pthread_rwlock_unlock(&in_use_lock);
+    if (result < 0)
+        svr_warn("%s: %s", rows[FILE_LOG].key, failure_reason());
+    failure_in_log(false);
 }
 
 /* ---- Lines ------------------------------------------------------------ */
 
-/* Sends an event to each sink that takes its level. */
+/* Sends an event to each sink that takes its level. A result that may begin or
+ * end an outage is counted after the sinks are unlocked, since it is logged. */
 static void
 deliver_event(const struct event *event) {
-    int result[SINKS] = {-1, -1, -1, -1};
+    struct outcome {
+        int row, error;
+    } later[SINKS];
+    int count = 0;
+    bool in_journal = false;
     char line[LINE_ROOM];
     pthread_rwlock_rdlock(&in_use_lock);
     if (in_use->checked != event->now.tv_sec) {
         pthread_rwlock_unlock(&in_use_lock);
-        pthread_rwlock_wrlock(&in_use_lock);
-        failure_in_log(true);
-        int looked = look_after_file(in_use, event->now.tv_sec);
-        pthread_rwlock_unlock(&in_use_lock);
-        if (looked < 0)
-            svr_warn("%s: %s", rows[FILE_LOG].key, failure_reason());
-        failure_in_log(false);
+        look_after_files(event->now.tv_sec);
         pthread_rwlock_rdlock(&in_use_lock);
     }
     for (int i = 0; i < in_use->count; i++) {
         const struct sink *sink = &in_use->sinks[i];
         int row = sink->row;
-        if (row == SYSLOG && journal && result[CONSOLE] == 0)
-            continue; /* both lead to the journal */
-        if (event->level >= sink->level && row != reporting)
-            result[row] =
-                rows[row].write(in_use, event->level, line,
-                                format_line(&sink->format, event, line));
+        if (event->level < sink->level || row == reporting ||
+            (row == SYSLOG && in_journal))
+            continue;
+        size_t length = format_line(&sink->format, event, line);
+        int error = write_line(in_use, row, event->level, line, length);
+        if (row == CONSOLE && journal && error == 0)
+            in_journal = true;
+        if (row == SYSLOG && error == 0)
+            continue; /* its thread counts the line */
+        if (error == 0 && !rows[row].outage)
+            rows[row].lines++;
+        else
+            later[count++] = (struct outcome){row, error};
     }
     pthread_rwlock_unlock(&in_use_lock);
-    for (int i = 0; i < SINKS; i++)
-        if (result[i] > 0)
-            count_lost(i, result[i], 1);
-        else if (result[i] == 0 && i != SYSLOG) /* its thread reports later */
-            count_written(i, 1, 0);
+    for (int i = 0; i < count; i++)
+        count_sink(later[i].row, later[i].error, 1, 0);
 }
 
 void
@@ -297,10 +290,9 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
     errno = saved;
 }
 
-/* ---- Sets ------------------------------------------------------------- */
+/* ---- Configurations --------------------------------------------------- */
 
-/* Compiles a sink's format; without a configuration, the format that lines have
- * before there is one. */
+/* Compiles a sink's format, or without a configuration the initial one. */
 static int
 compile_format(const struct conf *conf, struct sink *sink) {
     char key[48];
@@ -313,7 +305,7 @@ compile_format(const struct conf *conf, struct sink *sink) {
                : 0;
 }
 
-/* In a child, lines name its own process. */
+/* After fork, in the child: its lines have its own process ID. */
 static void
 begin_child(void) {
     for (int i = 0; i < in_use->count; i++)
@@ -322,9 +314,6 @@ begin_child(void) {
 
 __attribute__((constructor)) static void
 begin_log(void) {
-    first.sinks[0] = (struct sink){.row = CONSOLE, .level = SVR_INFO};
-    first.count = 1;
-    first.file = -1;
     begin_child();
     pthread_atfork(NULL, NULL, begin_child);
 }
@@ -335,34 +324,23 @@ level_of(const char *word) {
     return (enum svr_level)(strchr(initials, *word) - initials);
 }
 
-/* Reads a sink's three keys: switch or path, level, format. */
+/* Adds a sink, if it is on, from its three keys: switch or path, level, format.
+ */
 static int
-open_sink(const struct conf *conf, struct log *log, int row) {
+add_sink(const struct conf *conf, struct log *log, int row) {
     char key[48];
     struct sink *sink = &log->sinks[log->count];
     const char *text = conf_text(conf, rows[row].key);
     snprintf(key, sizeof key, "%s.level", rows[row].key);
     sink->row = row;
     sink->level = level_of(conf_text(conf, key));
+    if (row == FILE_LOG && *text)
+        log->path = text;
     log->count += row == FILE_LOG ? *text != '\0' : strcmp(text, "true") == 0;
     return compile_format(conf, sink);
 }
 
-static int
-open_file_sink(int dir, const struct conf *conf, struct log *log, bool dry) {
-    const char *path = conf_text(conf, rows[FILE_LOG].key);
-    if (!*path)
-        return 0;
-    log->path = strdup(path);
-    if (!log->path)
-        return svr_fail("%s: no memory", rows[FILE_LOG].key);
-    if (open_file(log, dir, dry) == 0)
-        return 0;
-    return conf_blame(conf, rows[FILE_LOG].key, "%.256s: %s", log->path,
-                      strerror(log->error));
-}
-
-/* Notes what other threads read later. */
+/* Sets what stays the same until the process ends. */
 static void
 begin_names(int dir, const struct conf *conf) {
     if (part_sink())
@@ -386,14 +364,16 @@ log_open(int dir, const struct conf *conf, bool dry) {
     if (in_use == &first)
         begin_names(dir, conf);
     for (int i = 0; i < SINKS && rows[i].key && result == 0; i++)
-        result = open_sink(conf, log, i);
+        result = add_sink(conf, log, i);
+    if (result == 0 && log->path)
+        open_file(log, dir, dry);
+    if (result == 0 && log->path && log->file < 0)
+        result = conf_blame(conf, rows[FILE_LOG].key, "%.256s: %s", log->path,
+                            strerror(log->error));
     if (result == 0)
-        result = open_file_sink(dir, conf, log, dry);
-    if (result < 0) {
-        log_close(log);
-        return NULL;
-    }
-    return log;
+        return log;
+    log_close(log);
+    return NULL;
 }
 
 struct log *
@@ -419,9 +399,7 @@ void
 log_close(struct log *log) {
     if (!log || log == &first)
         return;
-    if (log->file >= 0)
-        close(log->file);
-    free(log->path);
+    folder_close(log->file);
     free(log);
 }
 
@@ -429,7 +407,7 @@ void
 log_drain(void) {
     unsigned left = syslogger_drain(1);
     if (left)
-        count_lost(SYSLOG, ETIMEDOUT, left);
+        count_sink(SYSLOG, ETIMEDOUT, left, 0);
 }
 
 bool
@@ -438,8 +416,9 @@ log_figures(int i, struct log_figures *figures) {
         return false;
     *figures = (struct log_figures){
         .sink = rows[i].key, .lines = rows[i].lines, .lost = rows[i].lost};
+    /* The status does not wait for a disk that hangs. */
     if (i == FILE_LOG && pthread_rwlock_tryrdlock(&in_use_lock) == 0) {
-        if (in_use->path) /* a disk that hangs does not stop the status */
+        if (in_use->path)
             snprintf(figures->path, sizeof figures->path, "%s", in_use->path);
         pthread_rwlock_unlock(&in_use_lock);
     }

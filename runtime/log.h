@@ -1,4 +1,4 @@
-/* log: a line to its sinks. */
+/* log: sends each line to the sinks of the log. */
 #ifndef LOG_H
 #define LOG_H
 
@@ -7,9 +7,9 @@
 /* The sinks of one configuration. */
 struct log;
 
-/* log_open opens all sinks of a configuration, beside those in use. Relative
- * paths start at the folder `dir`; `conf` must outlive the sinks; with `dry` no
- * file is created. Returns NULL as svr_fail. */
+/* log_open opens the sinks of a configuration; those in force are unchanged.
+ * Relative paths start at the folder `dir`; `conf` must outlive the sinks; with
+ * `dry` no file is created. Returns NULL as svr_fail. */
 struct log *log_open(int dir, const struct conf *conf, bool dry);
 
 /* log_use puts sinks in force for all threads and returns the former ones.
@@ -29,11 +29,11 @@ int log_console(int dir);
 enum { CONSOLE_LIMIT = 16 * 1024 * 1024 };
 void log_limit(double bytes);
 
-/* log_drain waits at most 1 s for lines that are still queued, and reports what
- * is lost; called before the process ends. */
+/* log_drain waits at most 1 s for lines that are still queued, and counts the
+ * others as lost. Call it before the process ends. */
 void log_drain(void);
 
-/* log_name is the name in log lines: svr.name at the start. */
+/* log_name is the name in log lines, the value of svr.name at the start. */
 const char *log_name(void);
 
 /* A sink's name and its lines, written and lost, since the start. */

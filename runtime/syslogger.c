@@ -1,7 +1,7 @@
 /* syslogger: lines to the system's log, from a thread that may wait for it.
- * syslog(3) blocks while the daemon stalls, and reports no loss; so only
- * the writer calls it, behind a bounded queue, and checks first whether a
- * daemon listens. */
+ * syslog(3) blocks while the daemon stalls, and reports no loss. So only the
+ * writer, behind a bounded queue, calls it, and first checks that a daemon
+ * listens. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -18,19 +18,18 @@
 #include <syslog.h>
 
 struct item {
-    struct item *next;
     int priority;
-    char line[];
+    char *line;
 };
 
+/* The lines that wait, including the one that is being written. */
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t filled, emptied;
-    struct item *first, **last;
-    unsigned count; /* with the one that is being written */
+    struct item items[SYSLOGGER_QUEUE];
+    unsigned first, count;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER,
-           .filled = PTHREAD_COND_INITIALIZER,
-           .last = &queue.first};
+           .filled = PTHREAD_COND_INITIALIZER};
 
 static const char *ident;
 static void (*notify_log)(int error, unsigned lines, unsigned waiting);
@@ -47,17 +46,28 @@ reach(void) {
     return error;
 }
 
-static struct item *
-take_item(void) {
+/* Waits for a line. */
+static struct item
+first_item(void) {
     pthread_mutex_lock(&queue.lock);
-    while (!queue.first)
+    while (queue.count == 0)
         pthread_cond_wait(&queue.filled, &queue.lock);
-    struct item *item = queue.first;
-    queue.first = item->next;
-    if (!queue.first)
-        queue.last = &queue.first;
+    struct item item = queue.items[queue.first];
     pthread_mutex_unlock(&queue.lock);
     return item;
+}
+
+/* Removes the first line. Returns how many still wait. */
+static unsigned
+remove_item(void) {
+    pthread_mutex_lock(&queue.lock);
+    free(queue.items[queue.first].line);
+    queue.first = (queue.first + 1) % SYSLOGGER_QUEUE;
+    unsigned waiting = --queue.count;
+    if (waiting == 0)
+        pthread_cond_broadcast(&queue.emptied);
+    pthread_mutex_unlock(&queue.lock);
+    return waiting;
 }
 
 static void *
@@ -66,17 +76,11 @@ write_items(void *unused) {
     openlog(ident, LOG_NDELAY, LOG_LOCAL3);
     notify_log(reach(), 0, 0);
     for (;;) {
-        struct item *item = take_item();
+        struct item item = first_item();
         int error = reach();
         if (!error)
-            syslog(item->priority, "%s", item->line);
-        free(item);
-        pthread_mutex_lock(&queue.lock);
-        unsigned waiting = --queue.count;
-        if (waiting == 0)
-            pthread_cond_broadcast(&queue.emptied);
-        pthread_mutex_unlock(&queue.lock);
-        notify_log(error, 1, waiting);
+            syslog(item.priority, "%s", item.line);
+        notify_log(error, 1, remove_item());
     }
     return NULL;
 }
@@ -99,24 +103,17 @@ syslogger_start(const char *name,
 
 int
 syslogger_put(int priority, const char *line, size_t length) {
-    struct item *item = malloc(sizeof *item + length + 1);
-    if (!item)
-        return ENOBUFS;
-    item->next = NULL;
-    item->priority = priority;
-    memcpy(item->line, line, length);
-    item->line[length] = '\0';
+    struct item item = {priority, strndup(line, length)};
     pthread_mutex_lock(&queue.lock);
-    bool fits = queue.count < SYSLOGGER_QUEUE;
+    bool fits = item.line && queue.count < SYSLOGGER_QUEUE;
     if (fits) {
+        queue.items[(queue.first + queue.count) % SYSLOGGER_QUEUE] = item;
         queue.count++;
-        *queue.last = item;
-        queue.last = &item->next;
         pthread_cond_signal(&queue.filled);
     }
     pthread_mutex_unlock(&queue.lock);
     if (!fits)
-        free(item);
+        free(item.line);
     return fits ? 0 : ENOBUFS;
 }
 

@@ -1,4 +1,4 @@
-/* text: a text from outside (a hook, a client, a file) made one line. */
+/* text: makes one line of a text from a hook, a client or a file. */
 #define _GNU_SOURCE
 #include "text.h"
 
@@ -48,8 +48,8 @@ put_character(char to[8], const char *text, int *taken) {
     return (size_t)length;
 }
 
-/* Copies eight bytes if none of them needs an escape: none is 0x80 or more,
- * below ' ', or 0x7f. */
+/* Copies 8 bytes. Returns true if none of them needs an escape: none is 0x80 or
+ * more, below ' ', or 0x7f. */
 static bool
 put_word(char *to, const char *text) {
     const uint64_t ones = 0x0101010101010101, high_bits = 0x80 * ones;
@@ -59,8 +59,9 @@ put_word(char *to, const char *text) {
     return ((word | (word - ' ' * ones) | (word + ones)) & high_bits) == 0;
 }
 
-/* Copies the beginning of a text that needs no escape, by words; the last word
- * may begin in the one before. Returns the number of bytes. */
+/* Copies the beginning of a text up to the first byte that needs an escape, in
+ * words of 8 bytes; the last word may overlap the one before. Returns the
+ * number of bytes. */
 static size_t
 put_plain(char *to, const char *text, size_t length) {
     const size_t word = sizeof(uint64_t);

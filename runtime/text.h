@@ -1,4 +1,4 @@
-/* text: a text from outside (a hook, a client, a file) made one line. */
+/* text: makes one line of a text from a hook, a client or a file. */
 #ifndef TEXT_H
 #define TEXT_H
 
@@ -10,13 +10,13 @@
  * 4, or 0 if there is no valid one (RFC 3629). */
 int text_utf8(const char *text);
 
-/* text_format is vsnprintf(3) with the points and words of the C locale, which
- * ever a hook has chosen; %m is as errno was. Any thread. */
+/* text_format is vsnprintf(3) in the C locale, whatever locale a hook has
+ * chosen; %m is strerror(errno). Any thread. */
 __attribute__((format(printf, 3, 0))) void
 text_format(char *text, size_t size, const char *format, va_list args);
 
-/* text_c_locale gives the calling thread the C locale, for numbers in a text;
- * text_former_locale gives back the one that it returned. */
+/* text_c_locale sets the C locale for the calling thread, for numbers in a
+ * text, and returns the former one; text_former_locale restores that. */
 void *text_c_locale(void);
 void text_former_locale(void *former);
 
@@ -26,10 +26,10 @@ void text_former_locale(void *former);
  * between two characters. Returns the length of the line. Any thread. */
 size_t text_line(char *line, size_t size, const char *text);
 
-/* text_json writes the character at `text` as it stands in a JSON string: a
- * control byte as its escape, what is not UTF-8 as U+FFFD. Sets how many bytes
- * of `text` it took; returns how many it wrote. text_json_print writes a whole
- * text, in quotes. */
+/* text_json writes the character at `text` as in a JSON string: a control byte
+ * as its escape, a byte that is not UTF-8 as U+FFFD. Sets `taken` to the number
+ * of bytes of the character; returns the number of bytes written.
+ * text_json_print writes a whole text, in quotes. */
 size_t text_json(const char *text, char to[8], int *taken);
 void text_json_print(FILE *out, const char *text);
 

@@ -252,7 +252,7 @@ END
     done <<'END'
 my.x = 7 # 1 to 5|my.x: out of range, needs 1 to 5
 my.x = seven # 1 to 9|my.x: needs a number, 1 to 9
-int = 3|int: a word of C, no field's name
+int = 3|int: a keyword of C, so no field can have this name
 my.v = 1\nmy_v = 2|my_v: has the same field, my_v, as my.v
 END
     cp good svr_conf
@@ -261,6 +261,21 @@ END
     run bounded ./svr.sh logs -n
     [ "$status" -eq 2 ]
     [[ $output != *OPTARG* ]]
+}
+
+@test "the range beside a key holds at a reload that compiles nothing, also one below 0" {
+    echo 'my.celsius = -5 # -40 to 0' >>svr_conf
+    build
+    bounded ./svr.sh start
+    for value in 1 -41; do
+        sed -i "s/^my.celsius = [-0-9]*/my.celsius = $value/" svr_conf
+        SVR_BUILD=0 run bounded ./svr.sh reload
+        [ "$status" -eq 1 ]
+        [[ $output == *"my.celsius: out of range, needs -40 to 0"* ]]
+    done
+    sed -i 's/^my.celsius = [-0-9]*/my.celsius = 0/' svr_conf
+    SVR_BUILD=0 bounded ./svr.sh reload
+    bounded ./svr.sh close
 }
 
 @test "a key that becomes a text is refused where the code takes a number" {

@@ -95,11 +95,11 @@ END
             { echo "$1: $output"; return 1; }
     }
     refused 'no assignment' 'no: not a line'
-    refused 'other.x = 3' 'other.x: stands in line'
+    refused 'other.x = 3' 'other.x: is already set in line'
     refused 'my.text = "no end' 'my.text: the string'
     refused 'my.text = two words' 'my.text: more than one value'
     refused 'my.text =' 'my.text: no value'
-    refused '9x = 1' '9x: no key'
+    refused '9x = 1' '9x: not a key'
     refused 'log.consol = true' 'log.consol: unknown key (did you mean "log.console"?)'
     refused 'svr.timer.minspan = 1' 'svr.timer.minspan: unknown key (did you mean "svr.timer.min_span"?)'
     refused 'notify.stat = true' 'notify.stat: unknown key'
