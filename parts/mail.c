@@ -68,7 +68,8 @@ begin_mail(void *unused) {
 }
 
 static int
-take_line(const char *line, size_t length) {
+take_line(enum svr_level level, const char *line, size_t length) {
+    (void)level;
     if (reporting)
         return 0;
     pthread_mutex_lock(&lock);

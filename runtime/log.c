@@ -18,7 +18,7 @@
 #include "part.h"
 #include "syslogger.h"
 
-enum { CONSOLE, SYSLOG, FILE_LOG, PART, SINKS, NOBODY = -1 };
+enum { CONSOLE, SYSLOG, FILE_LOG, PARTS, SINKS = PARTS + 3, NOBODY = -1 };
 
 #define CONSOLE_FILE "log/" SVR_PROJECT ".console"
 
@@ -65,9 +65,10 @@ is_journal(void) {
 
 /* ---- Sinks ------------------------------------------------------------ */
 
-/* Each sink's key, and its counts since the start. */
+/* Each sink's key, its part, if it is one, and its counts since the start. */
 static struct {
     const char *key;
+    const struct part *part;
     _Atomic uint64_t lines, lost;
     _Atomic uint64_t reported; /* `lost` when the last outage ended */
     _Atomic bool outage;
@@ -110,7 +111,7 @@ write_line(const struct log *log, int row, enum svr_level level,
     case FILE_LOG:
         return log->file < 0 ? log->error : write_all(log->file, line, length);
     default:
-        return part_sink()->line(line, length);
+        return rows[row].part->line(level, line, length);
     }
 }
 
@@ -343,8 +344,10 @@ add_sink(const struct conf *conf, struct log *log, int row) {
 /* Sets what stays the same until the process ends. */
 static void
 begin_names(int dir, const struct conf *conf) {
-    if (part_sink())
-        rows[PART].key = part_sink()->sink;
+    for (int row = PARTS; row < SINKS; row++) {
+        rows[row].part = part_sink(row - PARTS);
+        rows[row].key = rows[row].part ? rows[row].part->sink : NULL;
+    }
     snprintf(server_name, sizeof server_name, "%s",
              conf_text(conf, "svr.name"));
     folder = dir;

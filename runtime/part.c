@@ -142,9 +142,9 @@ part_form(const char *form) {
 }
 
 const struct part *
-part_sink(void) {
+part_sink(int i) {
     const struct part *const *part = parts;
-    while (*part && !(*part)->sink)
+    while (*part && (!(*part)->sink || i-- > 0))
         part++;
     return *part;
 }

@@ -76,9 +76,10 @@ struct part {
     void (*figures)(struct figures *figures);
     /* A sink of the log, with the keys SINK (a bool), SINK.level and
      * SINK.format. `line` takes a line with its newline, in any thread, at
-     * once, and must not log. Returns 0 or the error. */
+     * once, and must not log. Returns 0 or the error. A server has at most
+     * three such parts; the log does not use more. */
     const char *sink;
-    int (*line)(const char *line, size_t length);
+    int (*line)(enum svr_level level, const char *line, size_t length);
     /* A format of log lines, by a word of its own: writes the line with its
      * newline, at most LINE_SIZE bytes with the NUL. Any thread. */
     const char *format;
@@ -143,8 +144,9 @@ int part_successor(const char *path);
 enum part_answer part_request(const char *line, int client);
 const struct source *part_source(void);
 
-/* part_sink is the part that is a sink of the log, or NULL. */
-const struct part *part_sink(void);
+/* part_sink is part number `i`, from 0, of those that are sinks of the log, or
+ * NULL. */
+const struct part *part_sink(int i);
 
 /* part_format is what writes the lines of a part's format, or NULL. */
 size_t (*part_format(const char *word))(const struct event *event, char *line);

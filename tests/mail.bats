@@ -249,3 +249,39 @@ assert body == open("expected").read(), body
 END
     bounded ./svr.sh close
 }
+
+@test "a second part that is a sink gets the lines of its level beside the first" {
+    cat >parts/second.h <<'END'
+/* second: a sink of the log. */
+END
+    cat >parts/second.c <<'END'
+/* second: a sink of the log. */
+#include "part.h"
+static const struct svr_key second_keys[] = {
+    {"log.second", SVR_BOOL, .value = "true"},
+    {"log.second.level", SVR_STRING, .value = "ERROR", .words = CONF_LEVELS},
+    {"log.second.format", SVR_STRING, .value = "%(message)s"},
+    {.key = NULL},
+};
+static int
+second_line(enum svr_level level, const char *line, size_t length) {
+    FILE *out = fopen("second.txt", "ae");
+    fprintf(out, "%d %.*s", level, (int)length, line);
+    fclose(out);
+    return 0;
+}
+extern const struct part part_second;
+const struct part part_second = {.name = "second", .keys = second_keys, .sink = "log.second", .line = second_line};
+END
+    sed -i 's/^extern const struct part part_mail;/&\nextern const struct part part_second;/
+        s/&part_mail, /&\&part_second, /' parts/table.c
+    grep -q '&part_second' parts/table.c
+    mailing 'cat >mail.txt'
+    run_server
+    say 'an error for both'
+    wait_until 10 grep -q 'an error for both' mail.txt
+    [ "$(cat second.txt)" = '3 an error for both' ]
+    [ "$(json log.second.lines)" -eq 1 ]
+    [ "$(json log.email.lines)" -eq 1 ]
+    bounded ./svr.sh close
+}
