@@ -49,7 +49,7 @@ copy_file(const char *folder, const char *path) {
     return result;
 }
 
-/* ---- What a project is made of ---------------------------------------- */
+/* ---- The files of a project ------------------------------------------- */
 
 /* The template files, with the path that each will have in the project. */
 static struct { char *path, *source; } pieces[256];

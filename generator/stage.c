@@ -122,7 +122,7 @@ stage_output(FILE *out, size_t *size) {
     return NULL;
 }
 
-/* ---- Begin ------------------------------------------------------------ */
+/* ---- Opening ---------------------------------------------------------- */
 
 /* Checks that the folder may be filled: it does not exist, or is empty. Writes
  * its attributes; the mode is 0 if it does not exist. */
@@ -234,7 +234,7 @@ stage_open(const char *folder, const char *name, enum stage_kind what) {
     return 0;
 }
 
-/* ---- End -------------------------------------------------------------- */
+/* ---- Moving to the folder --------------------------------------------- */
 
 /* Moves an entry; the target must not exist. */
 static int

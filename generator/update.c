@@ -88,7 +88,7 @@ complete(bool quiet) {
     return result;
 }
 
-/* ---- Read ------------------------------------------------------------- */
+/* ---- Reading the project ---------------------------------------------- */
 
 int
 update_read(struct project *project, char with[UPDATE_WITH]) {
@@ -121,7 +121,7 @@ update_read(struct project *project, char with[UPDATE_WITH]) {
     return found == 3 ? 0 : fail("%s: cannot be read", path);
 }
 
-/* ---- Plan ------------------------------------------------------------- */
+/* ---- Planning --------------------------------------------------------- */
 
 static int
 count_lines(const char *text) {
@@ -327,7 +327,7 @@ make_plan(struct plan *plan, const char *stage) {
     return 0;
 }
 
-/* ---- Apply ------------------------------------------------------------ */
+/* ---- Applying --------------------------------------------------------- */
 
 /* Writes the plan to disk, then carries it out. */
 static int

@@ -404,7 +404,7 @@ completed(void *unused, struct MHD_Connection *connection, void **seen,
     forget_body(client);
 }
 
-/* ---- Its life --------------------------------------------------------- */
+/* ---- Events of the part ----------------------------------------------- */
 
 /* Starts the library, and takes ownership of the texts; NULL = no TLS. */
 static struct engine *

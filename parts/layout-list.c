@@ -69,7 +69,7 @@ layout_add(struct list *list, struct type type) {
     return added;
 }
 
-/* ---- A list as a text ------------------------------------------------- */
+/* ---- Reading and writing a list --------------------------------------- */
 
 static void
 write_entry(FILE *out, const struct type *type) {
@@ -165,7 +165,7 @@ layout_read(FILE *in, struct list *list) {
         layout_unknown("a damaged list of types");
 }
 
-/* ---- Two lists -------------------------------------------------------- */
+/* ---- Comparing two lists ---------------------------------------------- */
 
 /* Returns the part of a form after the next `end`. */
 static const char *
@@ -499,7 +499,7 @@ layout_compare(const struct list *old, const struct list *new, bool state_only,
                           compare_all(old, new, true, why));
 }
 
-/* ---- What is known then ----------------------------------------------- */
+/* ---- Merging and marking ---------------------------------------------- */
 
 /* Keeps the known target of a pointer that is now a void pointer. */
 static void

@@ -87,7 +87,7 @@ judge_types(const struct candidate *candidate, char remark[FAILURE_SIZE]) {
     return 0;
 }
 
-/* ---- A state that is kept in a file ------------------------------------ */
+/* ---- Checkpoints ------------------------------------------------------- */
 
 /* Opens the list of the live code's types; before the first reload it is made
  * here. NULL = the types are not known. */

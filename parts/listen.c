@@ -126,7 +126,7 @@ svr_listen(const char *address) {
     return SVR_FAILED;
 }
 
-/* ---- A socket that moves ---------------------------------------------- */
+/* ---- A socket that reloads may change --------------------------------- */
 
 static void
 listen_forget(struct listen *listen) {

@@ -223,7 +223,7 @@ svr_resp_error(struct svr_stream *client, const char *error) {
     svr_stream_print(client, "-%s\r\n", error);
 }
 
-/* ---- Its place -------------------------------------------------------- */
+/* ---- Listening -------------------------------------------------------- */
 
 static int
 take_request(void *arg) {

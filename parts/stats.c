@@ -222,7 +222,7 @@ svr_histogram_observe(struct svr_histogram *histogram, double value) {
         ;
 }
 
-/* ---- The part --------------------------------------------------------- */
+/* ---- Events of the part ----------------------------------------------- */
 
 static int
 check_stats(const struct conf *conf) {
@@ -239,7 +239,7 @@ stats_event(enum part_event event, const struct conf *conf, const char *text) {
     return 0;
 }
 
-/* ---- Over a restart --------------------------------------------------- */
+/* ---- Checkpoints ------------------------------------------------------ */
 
 /* A declaration and its values, as saved. */
 struct kept_stat {

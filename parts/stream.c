@@ -175,7 +175,7 @@ bytes_rest(struct bytes *bytes) {
     *bytes = (struct bytes){NULL, 0, 0, 0};
 }
 
-/* ---- A connection's end ----------------------------------------------- */
+/* ---- Ending a connection ---------------------------------------------- */
 
 /* Has the loop serve a connection soon, outside the current callback. */
 static void
@@ -524,7 +524,7 @@ welcome_stream(void *arg) {
     return 0;
 }
 
-/* ---- Connections out -------------------------------------------------- */
+/* ---- Outgoing connections --------------------------------------------- */
 
 static int
 connected_stream(void *arg) {
@@ -837,7 +837,7 @@ stream_callback(const struct svr_stream *stream, enum stream_calls which) {
     return terms_of((const struct connection *)stream)->calls[which].name;
 }
 
-/* ---- Its life --------------------------------------------------------- */
+/* ---- Events of the part ----------------------------------------------- */
 
 /* Fails if the new code lacks one of these callbacks. */
 static int

@@ -144,7 +144,7 @@ check_tls(const struct conf *conf) {
     return part_folder < 0 ? 0 : make_contexts(conf, &next);
 }
 
-/* ---- The certificate's end -------------------------------------------- */
+/* ---- Expiry of the certificate ---------------------------------------- */
 
 /* When the certificate expires, as seconds since 1970; 0 = there is none. */
 static time_t
@@ -308,7 +308,7 @@ static const struct stream_tls functions = {.open = open_tls,
                                             .reason = tls_reason,
                                             .close = close_tls};
 
-/* ---- Its life --------------------------------------------------------- */
+/* ---- Events of the part ----------------------------------------------- */
 
 static int
 tls_event(enum part_event event, const struct conf *conf, const char *text) {

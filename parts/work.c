@@ -228,7 +228,7 @@ svr_work_cancel(const void *arg) {
     return count;
 }
 
-/* ---- Its life --------------------------------------------------------- */
+/* ---- Events of the part ----------------------------------------------- */
 
 /* Keeps the code that a thread runs in mapped, before it becomes the oldest. */
 static void
