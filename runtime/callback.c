@@ -24,8 +24,9 @@ enum {
 
 static const struct callback_duty *duty;
 static struct loop_post *posts; /* those that wait */
-static int64_t post_at, post_pause;
-static int ready; /* what the present descriptor is ready for */
+static unsigned char post_fails;
+static bool posts_rest; /* the user's, after a failure */
+static int ready;       /* what the present descriptor is ready for */
 
 void
 callback_open(const struct callback_duty *its_duty) {
@@ -90,9 +91,12 @@ callback_failed(const char *name, int result) {
 }
 
 int64_t
-callback_pause(int64_t before) {
-    int64_t first = SECOND / 100;
-    return before == 0 ? first : before < SECOND / 2 ? before * 2 : SECOND;
+callback_pause(unsigned char *fails, int result) {
+    int64_t pause = SECOND / 100 << *fails;
+    if (result >= 0)
+        return *fails = 0;
+    *fails += pause < SECOND;
+    return pause < SECOND ? pause : SECOND;
 }
 
 int
@@ -243,18 +247,20 @@ void
 callback_timers(void) {
     struct timer tick;
     struct timers_now start = callback_clock();
-    while (!duty->closing() && timers_due(start, &tick)) {
+    int64_t missed;
+    while (!duty->closing() && (missed = timers_due(start, &tick)) >= 0) {
         status_loop.ticks++;
-        status_loop.late += tick.skipped > 0;
-        if (tick.skipped)
+        status_loop.late += missed > 0;
+        if (missed)
             svr_warn("timer %s: %jd ticks skipped, the loop was busy", tick.key,
-                     (intmax_t)tick.skipped);
+                     (intmax_t)missed);
+        unsigned char fails = tick.fails;
         int result = call_name(tick.key, tick.own, tick.call, tick.arg);
         if (tick.next)
             ask_next(tick.key, tick.next, tick.arg);
-        if (result < 0 || tick.pause)
-            timers_pause(tick.key, result < 0 ? callback_pause(tick.pause) : 0,
-                         loop_now());
+        int64_t pause = callback_pause(&fails, result);
+        if (fails != tick.fails || pause)
+            timers_pause(tick.key, fails, pause ? loop_now() + pause : 0);
     }
 }
 
@@ -268,6 +274,15 @@ callback_timer(struct timer timer) {
         return 0;
     svr_err("timer %s: no memory", timer.key);
     return -1;
+}
+
+/* Begins a rest, which `end` ends. False: memory is short. */
+static bool
+begin_rest(const char *what, int number, svr_call *end, int64_t pause) {
+    struct timer timer = {
+        .own = end, .arg = (void *)(intptr_t)number, .every = pause, .runs = 1};
+    snprintf(timer.key, sizeof timer.key, "svr.rest %s %d", what, number);
+    return callback_timer(timer) == 0;
 }
 
 void
@@ -316,17 +331,26 @@ svr_ready(void) {
     return ready;
 }
 
+static int
+end_watch_rest(void *fd) {
+    loop_rest(loop_watch_at((int)(intptr_t)fd), false);
+    return 0;
+}
+
 void
 callback_watches(void) {
-    const struct loop_watch *watch;
+    struct loop_watch *watch;
     while (!duty->closing() && (watch = loop_ready(&ready))) {
-        uint32_t age = watch->age;
         int fd = (int)(watch - loop_watch_at(0));
-        int64_t pause = watch->pause;
+        uint32_t age = watch->age;
         int result = call_name(watch->call ? watch->call : "part", watch->own,
                                watch->call, watch->arg);
-        if (result < 0 || pause)
-            loop_pause(fd, age, result < 0 ? callback_pause(pause) : 0);
+        watch = loop_watch_at(fd); /* the table may have moved */
+        if (!watch->events || watch->age != age)
+            continue;
+        int64_t pause = callback_pause(&watch->fails, result);
+        if (pause && begin_rest("watch", fd, end_watch_rest, pause))
+            loop_rest(watch, true);
     }
 }
 
@@ -353,34 +377,39 @@ svr_post(svr_call *function, void *arg) {
                : svr_fail("post refused: memory is short");
 }
 
-/* After a failure the user's posts rest, in their order; the server's and the
- * parts' do not. */
+static int
+end_posts_rest(void *unused) {
+    posts_rest = false;
+    (void)unused;
+    return 0;
+}
+
+/* Calls a post. After a failure the user's posts rest, in their order; the
+ * server's and the parts' do not. */
+static void
+call_post(const struct loop_post *post) {
+    int result = call_name(post->name, post->own, post->name, post->arg);
+    if (post->own)
+        return;
+    int64_t pause =
+        callback_pause(&post_fails, result == HANDLER_GONE ? 0 : result);
+    posts_rest = pause && begin_rest("post", 0, end_posts_rest, pause);
+}
+
 void
 callback_posts(bool all) {
     struct loop_post **place = &posts;
     while (*place)
         place = &(*place)->next;
     *place = loop_posted();
-    if (all)
-        post_at = 0;
     for (place = &posts; *place;) {
         struct loop_post *post = *place;
-        if (!post->own && loop_now() < post_at) {
+        if (posts_rest && !post->own && !all) {
             place = &post->next;
             continue;
         }
-        int result = call_name(post->name, post->own, post->name, post->arg);
-        bool failed = result < 0 && result != HANDLER_GONE;
-        if (!post->own) {
-            post_pause = failed ? callback_pause(post_pause) : 0;
-            post_at = failed ? loop_now() + post_pause : 0;
-        }
+        call_post(post);
         *place = post->next;
         free(post);
     }
-}
-
-int64_t
-callback_next(void) {
-    return posts ? post_at : INT64_MAX;
 }

@@ -21,19 +21,15 @@ int callback_hook(const char *name, int (*hook)(void));
  * decide. The same failure again is counted, and logged once a second. */
 void callback_failed(const char *name, int result);
 
-/* callback_pause returns the pause before the next try of something that
- * failed, in nanoseconds; `before` is the pause before that, 0 = this is the
- * first. */
-int64_t callback_pause(int64_t before);
+/* callback_pause counts failures in a row; a `result` of 0 or more ends the
+ * row. Returns the pause before the next try, in nanoseconds, or 0. */
+int64_t callback_pause(unsigned char *fails, int result);
 
 /* callback_timers, _watches and _posts call what is due; callback_posts with
  * `all` also those that rest. */
 void callback_timers(void);
 void callback_watches(void);
 void callback_posts(bool all);
-
-/* callback_next is when a post that rests is due; INT64_MAX = there is none. */
-int64_t callback_next(void);
 
 /* callback_check fails if a descriptor is watched by a callback that the live
  * code lacks. callback_drop drops the timers whose callback it lacks, with a

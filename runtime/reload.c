@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "callback.h"
@@ -42,6 +43,7 @@ static struct {
     struct handler candidate;
     char copy[48], warning[FAILURE_SIZE];
     atomic_bool ready; /* the loop may take it */
+    atomic_bool stops; /* the server closes */
     int64_t begin;     /* of the pause */
     bool same_code;
     char verdict[STATUS_TEXT];
@@ -88,10 +90,20 @@ describe_rejection(void) {
     svr_warn("%s", reload.verdict);
 }
 
-void
-reload_reject(void) {
+static void
+reject(void) {
     describe_rejection();
     give_verdict(1);
+}
+
+/* Rejects the reload if the server closes. */
+static bool
+comes_late(void) {
+    if (!reload.stops)
+        return false;
+    svr_fail("the server is closing");
+    reject();
+    return true;
 }
 
 /* Writes the verdict on a reload that is applied; logs the keys that changed.
@@ -144,7 +156,7 @@ prepare_candidate(void *unused) {
     if (handler_copy(folder, candidate, reload.copy) < 0 ||
         try_candidate() < 0) {
         handler_drop(folder, candidate);
-        reload_reject();
+        reject();
         return unused;
     }
     reload.ready = true;
@@ -154,16 +166,18 @@ prepare_candidate(void *unused) {
 
 void
 reload_begin(void) {
+    if (comes_late())
+        return;
     int error = signals_thread(NULL, prepare_candidate, NULL);
     if (error) {
         svr_fail("%s", strerror(error));
-        reload_reject();
+        reject();
     }
 }
 
-bool
-reload_ready(void) {
-    return reload.ready;
+void
+reload_stop(void) {
+    reload.stops = true;
 }
 
 /* ---- In the loop: what can fail, then the swap ------------------------ */
@@ -293,9 +307,14 @@ take_candidate(bool started) {
     return result;
 }
 
-bool
+void
 reload_take(bool started) {
+    if (!reload.ready)
+        return;
     reload.ready = false;
+    if (comes_late())
+        return;
+    tzset();
     part_send(PART_RELOAD, now.conf, NULL);
     handler_make_room(folder);
     reload.begin = loop_now();
@@ -304,7 +323,7 @@ reload_take(bool started) {
         describe_rejection();
     part_send(PART_RELOADED, now.conf, taken ? NULL : reload.verdict);
     give_verdict(!taken);
-    return taken;
+    timers_set_clock(callback_clock()); /* the zone may be another one */
 }
 
 /* ---- The start -------------------------------------------------------- */

@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "callback.h"
@@ -35,9 +34,10 @@ enum {
 static int folder;
 static _Atomic double close_delay = 10;
 
-static bool started;  /* on_start has succeeded */
-static int waits_for; /* parts that have the server wait */
-static int64_t run_at, run_pause;
+static bool started;   /* on_start has succeeded */
+static int waits_for;  /* parts that have the server wait */
+static int64_t run_at; /* when `run` is due */
+static unsigned char run_fails;
 static atomic_int closing = OPEN; /* the exit status, once it is wanted */
 static atomic_bool figures_wanted;
 
@@ -62,6 +62,7 @@ begin_close(int exit_code) {
         return;
     }
     control_arm(close_delay, exit_code == HUNG ? HUNG : FORCED);
+    reload_stop();
     status_state("closing");
     svr_info("close: delay = %g, exit_code = %d%s", close_delay,
              exit_code < 0 ? 0 : exit_code,
@@ -154,29 +155,6 @@ apply_conf(const struct conf *conf) {
     plan_summary(*conf_text(conf, "svr.timer.summary_output_time_point"));
 }
 
-static void
-reload(void) {
-    bool ran = handler_hooks()->run != NULL;
-    tzset();
-    if (reload_take(started) && !ran)
-        run_at = 0; /* new code may have a `run` where the old had none */
-    timers_set_clock(callback_clock()); /* the zone may be another one */
-}
-
-static void
-reject_reload(void) {
-    svr_fail("the server is closing");
-    reload_reject();
-}
-
-static void
-begin_reload(void) {
-    if (closing == OPEN)
-        reload_begin();
-    else
-        reject_reload();
-}
-
 /* ---- Status ----------------------------------------------------------- */
 
 static void
@@ -196,22 +174,27 @@ ask_figures(void) {
 
 static void
 run(void) {
-    if (!started || !handler_hooks()->run) {
-        run_at = INT64_MAX;
-        return;
-    }
     int millis = call_hook("run", handler_hooks()->run);
-    run_pause = millis < 0 ? callback_pause(run_pause) : 0;
-    run_at = loop_now() + (millis < 0 ? run_pause : millis * MILLI);
+    int64_t pause = callback_pause(&run_fails, millis);
+    run_at = loop_now() + (millis < 0 ? pause : millis * MILLI);
+}
+
+/* When `run` is due, if there is one; one that comes with new code is due at
+ * once. */
+static int64_t
+next_run(void) {
+    if (started && handler_hooks()->run)
+        return run_at;
+    run_at = 0;
+    return INT64_MAX;
 }
 
 /* Waits until something is due. */
 static void
 wait_for_events(void) {
-    int64_t next = timers_next(), post = callback_next();
-    next = run_at < next ? run_at : next;
+    int64_t next = timers_next(), next_of_run = next_run();
     watchdog_wait(true);
-    int64_t step = loop_wait(post < next ? post : next);
+    int64_t step = loop_wait(next_of_run < next ? next_of_run : next);
     watchdog_wait(false);
     if (step != 0) {
         svr_info("the clock was set by %+jd s",
@@ -225,8 +208,7 @@ static void
 end(void) {
     status_state("closing");
     watchdog_limits(0, false); /* from here the close has its own bound */
-    if (reload_ready())
-        reject_reload();
+    reload_take(started);
     callback_posts(true);
     part_send(PART_CLOSE, reload_conf(), closing == RESTART ? "restart" : NULL);
     summarize(NULL);
@@ -251,12 +233,11 @@ server_run(void) {
     watchdog_start(&watchdog_duty);
     while (closing == OPEN) {
         status_loop.turns++;
-        if (reload_ready())
-            reload();
-        callback_posts(false);
+        reload_take(started);
         callback_timers();
+        callback_posts(false);
         callback_watches();
-        if (closing == OPEN && loop_now() >= run_at)
+        if (closing == OPEN && loop_now() >= next_run())
             run();
         if (figures_wanted)
             write_figures();
@@ -289,7 +270,7 @@ static const struct callback_duty callback_duty = {.close = begin_close,
                                                    .closing = is_closing};
 
 static const struct control_duty control_duty = {.close = close_by_request,
-                                                 .reload = begin_reload,
+                                                 .reload = reload_begin,
                                                  .forced = forced,
                                                  .ask = ask_figures,
                                                  .state = reload_state,
@@ -318,7 +299,6 @@ server_begin(void *unused) {
         svr_err("start failed: %s", failure_reason());
         begin_close(SERVER_FAILED);
     }
-    run_at = 0;
     (void)unused;
     return 0;
 }
