@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,21 +23,27 @@ enum {
 };
 #define SECOND INT64_C(1000000000)
 
-static const struct callback_duty *duty;
-static struct loop_post *posts; /* those that wait */
+static void (*close_server)(int status);
+static atomic_bool stopped;     /* the server closes: only posts are called */
+static struct loop_post *posts; /* those that were not called yet */
 static unsigned char post_fails;
-static bool posts_rest; /* the user's, after a failure */
+static bool posts_rest; /* the user's posts wait after a failure */
 static int ready;       /* what the present descriptor is ready for */
 
 void
-callback_open(const struct callback_duty *its_duty) {
-    duty = its_duty;
+callback_open(void (*close)(int status)) {
+    close_server = close;
+}
+
+void
+callback_stop(void) {
+    stopped = true;
 }
 
 /* ---- Failures --------------------------------------------------------- */
 
-/* Reports whether a failure must be logged, and how often it came since it was
- * logged last: 0 = it is a new one. */
+/* Reports whether a failure must be logged, and how often it was repeated since
+ * it was logged last: 0 = it is a new one. */
 static bool
 is_news(const char *text, int64_t *times) {
     static char last[FAILURE_SIZE];
@@ -87,7 +94,7 @@ callback_failed(const char *name, int result) {
     int status = ask_except(error);
     failure_clear();
     if (status)
-        duty->close(status);
+        close_server(status);
 }
 
 int64_t
@@ -122,16 +129,6 @@ call_name(const char *label, svr_call *own, const char *name, void *arg) {
     return result;
 }
 
-/* The name of a callback that the live code has, or NULL. */
-static const char *
-live_name(svr_call *function) {
-    const char *name = handler_live_name(function);
-    if (name)
-        return name;
-    name = handler_name(function); /* the function of a former generation */
-    return name && handler_index(name) >= 0 ? name : NULL;
-}
-
 /* Logs a refusal and records it as a failure. Returns SVR_FAILED. */
 static int
 refuse_callback(const char *what, const char *name, const char *reason) {
@@ -156,7 +153,7 @@ callback_clock(void) {
     return (struct timers_now){loop_now(), wall.tv_sec * SECOND + wall.tv_nsec};
 }
 
-/* Asks a timer's own rule when it is due. */
+/* Asks the user's function of a timer when it is due next. */
 static void
 ask_next(const char *key, const char *next, void *arg) {
     int millis = call_name(key, NULL, next, arg);
@@ -192,8 +189,7 @@ check_timer(size_t length, const struct timer *timer,
         (when->every != 0 && !(when->every >= 1e-6 && when->every < 1e9)) ||
         (when->at && !strchr("DHM", when->at)))
         return "it needs one of every (seconds), at (D, H, M), daily "
-               "(\"HH:MM\") "
-               "and next, and runs not below 0";
+               "(\"HH:MM\") and next; runs must not be below 0";
     return NULL;
 }
 
@@ -201,8 +197,9 @@ check_timer(size_t length, const struct timer *timer,
 static int
 put_timer(const char *key, svr_call *function, void *arg, struct svr_when when,
           int (*add)(const struct timer *timer, struct timers_now now)) {
-    struct timer timer = {.call = live_name(function),
-                          .next = when.next ? live_name(when.next) : NULL,
+    struct timer timer = {.call = handler_live_name(function),
+                          .next =
+                              when.next ? handler_live_name(when.next) : NULL,
                           .at = when.daily ? 'D' : when.at,
                           .second = when.daily ? time_of_day(when.daily) : 0,
                           .arg = arg,
@@ -215,7 +212,7 @@ put_timer(const char *key, svr_call *function, void *arg, struct svr_when when,
     if (!reason) {
         struct timers_now now = {.mono = loop_now()};
         if (add(&timer, timer.at ? callback_clock() : now) < 0)
-            reason = "the key exists, or memory is short";
+            reason = "the key exists already, or memory is short";
     }
     if (reason)
         return refuse_callback("timer", key, reason);
@@ -248,7 +245,7 @@ callback_timers(void) {
     struct timer tick;
     struct timers_now start = callback_clock();
     int64_t missed;
-    while (!duty->closing() && (missed = timers_due(start, &tick)) >= 0) {
+    while (!stopped && (missed = timers_due(start, &tick)) >= 0) {
         status_loop.ticks++;
         status_loop.late += missed > 0;
         if (missed)
@@ -276,7 +273,7 @@ callback_timer(struct timer timer) {
     return -1;
 }
 
-/* Begins a rest, which `end` ends. False: memory is short. */
+/* Has `end` called after a pause, to end a rest. False: memory is short. */
 static bool
 begin_rest(const char *what, int number, svr_call *end, int64_t pause) {
     struct timer timer = {
@@ -295,9 +292,7 @@ callback_drop(void) {
             continue;
         }
         svr_warn("timer %s dropped: its function is gone", timer->key);
-        char key[TIMER_KEY_SIZE];
-        memcpy(key, timer->key, sizeof key);
-        timers_remove(key, false);
+        timers_remove(timer->key, false);
     }
 }
 
@@ -306,18 +301,17 @@ callback_drop(void) {
 int
 svr_watch(int fd, int events, svr_call *function, void *arg) {
     struct loop_watch watch = {
-        .events = events, .call = live_name(function), .arg = arg};
+        .events = events, .call = handler_live_name(function), .arg = arg};
     char number[16];
-    snprintf(number, sizeof number, "%d", fd);
+    const char *reason = NULL;
     if (!watch.call)
-        return refuse_callback("watch of descriptor", number, no_callback);
-    if (events < SVR_READ || events > (SVR_READ | SVR_WRITE) || fd < 0)
-        return refuse_callback(
-            "watch of descriptor", number,
-            "it needs SVR_READ, SVR_WRITE or both, and an open descriptor");
-    return loop_watch(fd, watch) < 0
-               ? refuse_callback("watch of descriptor", number, strerror(errno))
-               : 0;
+        reason = no_callback;
+    else if (events < SVR_READ || events > (SVR_READ | SVR_WRITE) || fd < 0)
+        reason = "it needs SVR_READ, SVR_WRITE or both, and an open descriptor";
+    else if (loop_watch(fd, watch) < 0)
+        reason = strerror(errno);
+    snprintf(number, sizeof number, "%d", fd);
+    return reason ? refuse_callback("watch of descriptor", number, reason) : 0;
 }
 
 int
@@ -340,7 +334,7 @@ end_watch_rest(void *fd) {
 void
 callback_watches(void) {
     struct loop_watch *watch;
-    while (!duty->closing() && (watch = loop_ready(&ready))) {
+    while (!stopped && (watch = loop_ready(&ready))) {
         int fd = (int)(watch - loop_watch_at(0));
         uint32_t age = watch->age;
         int result = call_name(watch->call ? watch->call : "part", watch->own,

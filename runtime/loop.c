@@ -25,12 +25,12 @@ static uint32_t ages;
 static struct epoll_event found[EVENTS];
 static int found_count, found_next;
 
-/* Reports when the wall clock is set. */
+/* How a change of the wall clock is noticed. */
 static struct {
     int fd;
-    int64_t offset; /* of the wall clock to the monotonic one */
-    int trims;      /* small steps since it was looked at */
-    int64_t since;  /* when that was */
+    int64_t offset; /* from the monotonic clock to the wall clock */
+    int trims;      /* small steps since `since` */
+    int64_t since;  /* when the timer was armed */
 } wall = {.fd = -1};
 
 static struct loop_post *posts, **last_post = &posts;
@@ -78,7 +78,7 @@ look_at_wall(void) {
     int64_t step = offset - wall.offset;
     bool trim = step > -NANO && step < NANO;
     if (now - wall.since > 60 * NANO)
-        wall.trims = 0; /* rare ones never add up */
+        wall.trims = 0; /* rare steps do not add up */
     wall.trims += trim;
     if (wall.trims < TRIMS || !trim)
         watch_wall(now);

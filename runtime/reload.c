@@ -32,10 +32,10 @@ struct setup {
 
 static int folder;
 static struct setup now;
-static struct conf *first; /* of the start: shows what awaits a restart */
+static struct conf *first; /* of the start: what differs awaits a restart */
 static void (*applied)(const struct conf *conf);
 
-static void *state; /* never moves: state_room bytes are its */
+static void *state; /* never moves; can grow to state_room bytes */
 static size_t state_room;
 
 /* The present reload, from the request to the verdict. */
@@ -96,16 +96,6 @@ reject(void) {
     give_verdict(1);
 }
 
-/* Rejects the reload if the server closes. */
-static bool
-comes_late(void) {
-    if (!reload.stops)
-        return false;
-    svr_fail("the server is closing");
-    reject();
-    return true;
-}
-
 /* Writes the verdict on a reload that is applied; logs the keys that changed.
  */
 static void
@@ -130,6 +120,16 @@ describe_success(const struct conf *former) {
 
 /* ---- Beside the loop: copy and try ------------------------------------ */
 
+void
+reload_stop(void) {
+    reload.stops = true;
+}
+
+static int
+check_stop(void) {
+    return reload.stops ? svr_fail("the server is closing") : 0;
+}
+
 /* Tries the candidate by the parts, then in another process. */
 static int
 try_candidate(void) {
@@ -153,7 +153,7 @@ prepare_candidate(void *unused) {
     *candidate = (struct handler){.generation = handler_live()->generation + 1,
                                   .source = part_source(),
                                   .copy = ++copies};
-    if (handler_copy(folder, candidate, reload.copy) < 0 ||
+    if (check_stop() < 0 || handler_copy(folder, candidate, reload.copy) < 0 ||
         try_candidate() < 0) {
         handler_drop(folder, candidate);
         reject();
@@ -166,18 +166,11 @@ prepare_candidate(void *unused) {
 
 void
 reload_begin(void) {
-    if (comes_late())
-        return;
     int error = signals_thread(NULL, prepare_candidate, NULL);
     if (error) {
         svr_fail("%s", strerror(error));
         reject();
     }
-}
-
-void
-reload_stop(void) {
-    reload.stops = true;
 }
 
 /* ---- In the loop: what can fail, then the swap ------------------------ */
@@ -188,7 +181,7 @@ static int
 load(struct setup *new) {
     struct handler *candidate = &reload.candidate;
     *new = (struct setup){NULL, NULL, NULL};
-    if (handler_load(folder, reload.copy, candidate) < 0)
+    if (check_stop() < 0 || handler_load(folder, reload.copy, candidate) < 0)
         return -1;
     const struct svr_handler *table = candidate->table;
     new->conf = part_conf(folder, candidate->source->conf, table->keys);
@@ -221,7 +214,7 @@ swap(struct setup *setup) {
     applied(now.conf);
 }
 
-/* Makes the state what new code wants. */
+/* Migrates the state if the new code has another one. */
 static int
 migrate(const struct svr_handler *old, const struct svr_handler *new,
         const void *copy) {
@@ -255,7 +248,7 @@ enter_code(const struct svr_handler *old, const struct svr_handler *new,
     return result < 0 ? failure_in("on_reload", result) : 0;
 }
 
-/* The same; what it changed is put back when it fails. */
+/* Enters the new code; if that fails, puts back what it changed. */
 static int
 enter_or_undo(const struct svr_handler *old, const struct svr_handler *new,
               bool started) {
@@ -312,8 +305,6 @@ reload_take(bool started) {
     if (!reload.ready)
         return;
     reload.ready = false;
-    if (comes_late())
-        return;
     tzset();
     part_send(PART_RELOAD, now.conf, NULL);
     handler_make_room(folder);

@@ -38,7 +38,7 @@ static bool started;   /* on_start has succeeded */
 static int waits_for;  /* parts that have the server wait */
 static int64_t run_at; /* when `run` is due */
 static unsigned char run_fails;
-static atomic_int closing = OPEN; /* the exit status, once it is wanted */
+static atomic_int closing = OPEN; /* the exit status, once it is known */
 static atomic_bool figures_wanted;
 
 /* Calls a hook, and handles its failure. */
@@ -62,17 +62,13 @@ begin_close(int exit_code) {
         return;
     }
     control_arm(close_delay, exit_code == HUNG ? HUNG : FORCED);
+    callback_stop();
     reload_stop();
     status_state("closing");
     svr_info("close: delay = %g, exit_code = %d%s", close_delay,
              exit_code < 0 ? 0 : exit_code,
              exit_code == RESTART ? ", then a restart" : "");
     loop_wake();
-}
-
-static bool
-is_closing(void) {
-    return closing != OPEN;
 }
 
 static void
@@ -133,13 +129,6 @@ summarize(void *unused) {
     return 0;
 }
 
-/* The summary is a timer like any other; a reload may change its kind. */
-static void
-plan_summary(char kind) {
-    callback_timer(
-        (struct timer){.key = "svr.summary", .own = summarize, .at = kind});
-}
-
 /* ---- Reload ----------------------------------------------------------- */
 
 /* Puts a configuration's spans in force. */
@@ -152,7 +141,10 @@ apply_conf(const struct conf *conf) {
     lock_note((int64_t)(close_delay * 1000), (int64_t)(wait * 1000));
     watchdog_limits(conf_number(conf, "svr.timer.run_status_check_time_span"),
                     *conf_text(conf, "svr.timer.run_status_check_by") == 'r');
-    plan_summary(*conf_text(conf, "svr.timer.summary_output_time_point"));
+    callback_timer((struct timer){
+        .key = "svr.summary",
+        .own = summarize,
+        .at = *conf_text(conf, "svr.timer.summary_output_time_point")});
 }
 
 /* ---- Status ----------------------------------------------------------- */
@@ -266,9 +258,6 @@ restored(void) {
         svr_err("%s", failure_reason());
 }
 
-static const struct callback_duty callback_duty = {.close = begin_close,
-                                                   .closing = is_closing};
-
 static const struct control_duty control_duty = {.close = close_by_request,
                                                  .reload = reload_begin,
                                                  .forced = forced,
@@ -306,7 +295,7 @@ server_begin(void *unused) {
 int
 server_start(int dir) {
     folder = part_folder = dir;
-    callback_open(&callback_duty);
+    callback_open(begin_close);
     if (timers_open() < 0) {
         svr_fail("timers: no memory");
         return SERVER_FAILED;
@@ -334,8 +323,8 @@ server_start(int dir) {
 
 /* ---- The end ---------------------------------------------------------- */
 
-/* Ends the parts; the program of a restart takes over here. Returns "", or why
- * it failed, which is in the exit status too. */
+/* Ends the parts; the program of a restart takes over here. Returns "", or the
+ * reason of a failure, which changes the exit status too. */
 static const char *
 end_parts(int *status) {
     if (part_send(PART_END, reload_conf(),

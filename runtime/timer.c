@@ -51,7 +51,7 @@ use_block(struct timers *timers) {
 static uint32_t *
 chain(const char key[TIMER_KEY_SIZE]) {
     uint64_t hash = 0, word;
-#pragma GCC unroll 6
+#pragma GCC unroll 6 /* the loop would cost as much as the hash */
     for (size_t i = 0; i < TIMER_KEY_SIZE; i += sizeof word) {
         memcpy(&word, key + i, sizeof word);
         hash = ((hash << 32 | hash >> 32) ^ word) * 0x9e3779b97f4a7c15;

@@ -33,8 +33,8 @@ struct timer {
 /* All timers; holds only indices, so that a copy of the bytes is a copy. */
 struct timers;
 
-/* timers_span sets the seconds to a multiple of which deadlines are rounded up,
- * except those of timers with `own`. */
+/* timers_span: deadlines are rounded up to a multiple of `seconds`, except
+ * those of timers with `own`. */
 void timers_span(double seconds);
 
 /* timers_open allocates the first timers; before any other call. Returns 0, or
@@ -68,7 +68,8 @@ int64_t timers_next(void);
 /* timers_set_clock computes the deadlines by the wall clock again. */
 void timers_set_clock(struct timers_now now);
 
-/* timers_at returns timer number `i`, in no order; NULL = past the last one. */
+/* timers_at returns timer number `i`, in no particular order; NULL = past the
+ * last one. */
 struct timer *timers_at(uint32_t i);
 /* timers_first lists at most `most` timers, those that are due first, in order.
  * Returns how many; `total` is the number of all timers. */

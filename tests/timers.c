@@ -126,11 +126,22 @@ steps(void) {
     return good;
 }
 
+/* A late tick reports those that it missed; a last run misses none. */
+static int
+missed(int64_t runs) {
+    struct timer late = {.key = "late", .every = 10 * SPAN, .runs = runs}, tick;
+    timers_add(&late, now);
+    now.mono += 55 * SPAN;
+    int64_t result = timers_due(now, &tick);
+    timers_remove("late", false);
+    return (int)result;
+}
+
 int
 main(void) {
     struct timers *saved = NULL;
     setenv("TZ", "UTC", 1);
-    printf("1..3\n");
+    printf("1..4\n");
     if (timers_open() < 0)
         return 1;
     timers_span(SPAN / 1e9);
@@ -166,5 +177,8 @@ main(void) {
     int follows = steps();
     printf("%s 3 - full hours follow a clock that is set\n",
            follows ? "ok" : "not ok");
-    return empty && back && follows ? 0 : 1;
+    int misses = missed(0) == 4 && missed(2) == 4 && missed(1) == 0;
+    printf("%s 4 - a late tick reports those that it missed; a last run none\n",
+           misses ? "ok" : "not ok");
+    return empty && back && follows && misses ? 0 : 1;
 }
