@@ -337,10 +337,11 @@ timers_pause(const char *key, unsigned char fails, int64_t until) {
 
 void
 timers_set_clock(struct timers_now now) {
-    struct timer *timer;
-    for (uint32_t i = 0; (timer = timers_at(i)); i++)
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct timer *timer = &pool[heap[i].timer];
         if (timer->at)
             timer->due = wall_due(timer, now);
+    }
     order_all();
 }
 
