@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,20 +23,27 @@ enum {
 };
 #define SECOND INT64_C(1000000000)
 
-static const struct callback_duty *duty;
-static struct loop_post *posts; /* those that wait */
-static int64_t post_at, post_pause;
-static int ready; /* what the present descriptor is ready for */
+static void (*close_server)(int status);
+static atomic_bool stopped;     /* the server closes: only posts are called */
+static struct loop_post *posts; /* those that were not called yet */
+static unsigned char post_fails;
+static bool posts_rest; /* the user's posts wait after a failure */
+static int ready;       /* what the present descriptor is ready for */
 
 void
-callback_open(const struct callback_duty *its_duty) {
-    duty = its_duty;
+callback_open(void (*close)(int status)) {
+    close_server = close;
+}
+
+void
+callback_stop(void) {
+    stopped = true;
 }
 
 /* ---- Failures --------------------------------------------------------- */
 
-/* Reports whether a failure must be logged, and how often it came since it was
- * logged last: 0 = it is a new one. */
+/* Reports whether a failure must be logged, and how often it was repeated since
+ * it was logged last: 0 = it is a new one. */
 static bool
 is_news(const char *text, int64_t *times) {
     static char last[FAILURE_SIZE];
@@ -86,13 +94,16 @@ callback_failed(const char *name, int result) {
     int status = ask_except(error);
     failure_clear();
     if (status)
-        duty->close(status);
+        close_server(status);
 }
 
 int64_t
-callback_pause(int64_t before) {
-    int64_t first = SECOND / 100;
-    return before == 0 ? first : before < SECOND / 2 ? before * 2 : SECOND;
+callback_pause(unsigned char *fails, int result) {
+    int64_t pause = SECOND / 100 << *fails;
+    if (result >= 0)
+        return *fails = 0;
+    *fails += pause < SECOND;
+    return pause < SECOND ? pause : SECOND;
 }
 
 int
@@ -116,16 +127,6 @@ call_name(const char *label, svr_call *own, const char *name, void *arg) {
     if (result < 0 && result != HANDLER_GONE)
         callback_failed(label, result);
     return result;
-}
-
-/* The name of a callback that the live code has, or NULL. */
-static const char *
-live_name(svr_call *function) {
-    const char *name = handler_live_name(function);
-    if (name)
-        return name;
-    name = handler_name(function); /* the function of a former generation */
-    return name && handler_index(name) >= 0 ? name : NULL;
 }
 
 /* Logs a refusal and records it as a failure. Returns SVR_FAILED. */
@@ -152,7 +153,7 @@ callback_clock(void) {
     return (struct timers_now){loop_now(), wall.tv_sec * SECOND + wall.tv_nsec};
 }
 
-/* Asks a timer's own rule when it is due. */
+/* Asks the user's function of a timer when it is due next. */
 static void
 ask_next(const char *key, const char *next, void *arg) {
     int millis = call_name(key, NULL, next, arg);
@@ -188,8 +189,7 @@ check_timer(size_t length, const struct timer *timer,
         (when->every != 0 && !(when->every >= 1e-6 && when->every < 1e9)) ||
         (when->at && !strchr("DHM", when->at)))
         return "it needs one of every (seconds), at (D, H, M), daily "
-               "(\"HH:MM\") "
-               "and next, and runs not below 0";
+               "(\"HH:MM\") and next; runs must not be below 0";
     return NULL;
 }
 
@@ -197,8 +197,9 @@ check_timer(size_t length, const struct timer *timer,
 static int
 put_timer(const char *key, svr_call *function, void *arg, struct svr_when when,
           int (*add)(const struct timer *timer, struct timers_now now)) {
-    struct timer timer = {.call = live_name(function),
-                          .next = when.next ? live_name(when.next) : NULL,
+    struct timer timer = {.call = handler_live_name(function),
+                          .next =
+                              when.next ? handler_live_name(when.next) : NULL,
                           .at = when.daily ? 'D' : when.at,
                           .second = when.daily ? time_of_day(when.daily) : 0,
                           .arg = arg,
@@ -211,7 +212,7 @@ put_timer(const char *key, svr_call *function, void *arg, struct svr_when when,
     if (!reason) {
         struct timers_now now = {.mono = loop_now()};
         if (add(&timer, timer.at ? callback_clock() : now) < 0)
-            reason = "the key exists, or memory is short";
+            reason = "the key exists already, or memory is short";
     }
     if (reason)
         return refuse_callback("timer", key, reason);
@@ -243,18 +244,20 @@ void
 callback_timers(void) {
     struct timer tick;
     struct timers_now start = callback_clock();
-    while (!duty->closing() && timers_due(start, &tick)) {
+    int64_t missed;
+    while (!stopped && (missed = timers_due(start, &tick)) >= 0) {
         status_loop.ticks++;
-        status_loop.late += tick.skipped > 0;
-        if (tick.skipped)
+        status_loop.late += missed > 0;
+        if (missed)
             svr_warn("timer %s: %jd ticks skipped, the loop was busy", tick.key,
-                     (intmax_t)tick.skipped);
+                     (intmax_t)missed);
+        unsigned char fails = tick.fails;
         int result = call_name(tick.key, tick.own, tick.call, tick.arg);
         if (tick.next)
             ask_next(tick.key, tick.next, tick.arg);
-        if (result < 0 || tick.pause)
-            timers_pause(tick.key, result < 0 ? callback_pause(tick.pause) : 0,
-                         loop_now());
+        int64_t pause = callback_pause(&fails, result);
+        if (fails != tick.fails || pause)
+            timers_pause(tick.key, fails, pause ? loop_now() + pause : 0);
     }
 }
 
@@ -270,6 +273,15 @@ callback_timer(struct timer timer) {
     return -1;
 }
 
+/* Has `end` called after a pause, to end a rest. False: memory is short. */
+static bool
+begin_rest(const char *what, int number, svr_call *end, int64_t pause) {
+    struct timer timer = {
+        .own = end, .arg = (void *)(intptr_t)number, .every = pause, .runs = 1};
+    snprintf(timer.key, sizeof timer.key, "svr.rest %s %d", what, number);
+    return callback_timer(timer) == 0;
+}
+
 void
 callback_drop(void) {
     struct timer *timer;
@@ -280,9 +292,7 @@ callback_drop(void) {
             continue;
         }
         svr_warn("timer %s dropped: its function is gone", timer->key);
-        char key[TIMER_KEY_SIZE];
-        memcpy(key, timer->key, sizeof key);
-        timers_remove(key, false);
+        timers_remove(timer->key, false);
     }
 }
 
@@ -291,18 +301,17 @@ callback_drop(void) {
 int
 svr_watch(int fd, int events, svr_call *function, void *arg) {
     struct loop_watch watch = {
-        .events = events, .call = live_name(function), .arg = arg};
+        .events = events, .call = handler_live_name(function), .arg = arg};
     char number[16];
-    snprintf(number, sizeof number, "%d", fd);
+    const char *reason = NULL;
     if (!watch.call)
-        return refuse_callback("watch of descriptor", number, no_callback);
-    if (events < SVR_READ || events > (SVR_READ | SVR_WRITE) || fd < 0)
-        return refuse_callback(
-            "watch of descriptor", number,
-            "it needs SVR_READ, SVR_WRITE or both, and an open descriptor");
-    return loop_watch(fd, watch) < 0
-               ? refuse_callback("watch of descriptor", number, strerror(errno))
-               : 0;
+        reason = no_callback;
+    else if (events < SVR_READ || events > (SVR_READ | SVR_WRITE) || fd < 0)
+        reason = "it needs SVR_READ, SVR_WRITE or both, and an open descriptor";
+    else if (loop_watch(fd, watch) < 0)
+        reason = strerror(errno);
+    snprintf(number, sizeof number, "%d", fd);
+    return reason ? refuse_callback("watch of descriptor", number, reason) : 0;
 }
 
 int
@@ -316,17 +325,26 @@ svr_ready(void) {
     return ready;
 }
 
+static int
+end_watch_rest(void *fd) {
+    loop_rest(loop_watch_at((int)(intptr_t)fd), false);
+    return 0;
+}
+
 void
 callback_watches(void) {
-    const struct loop_watch *watch;
-    while (!duty->closing() && (watch = loop_ready(&ready))) {
-        uint32_t age = watch->age;
+    struct loop_watch *watch;
+    while (!stopped && (watch = loop_ready(&ready))) {
         int fd = (int)(watch - loop_watch_at(0));
-        int64_t pause = watch->pause;
+        uint32_t age = watch->age;
         int result = call_name(watch->call ? watch->call : "part", watch->own,
                                watch->call, watch->arg);
-        if (result < 0 || pause)
-            loop_pause(fd, age, result < 0 ? callback_pause(pause) : 0);
+        watch = loop_watch_at(fd); /* the table may have moved */
+        if (!watch->events || watch->age != age)
+            continue;
+        int64_t pause = callback_pause(&watch->fails, result);
+        if (pause && begin_rest("watch", fd, end_watch_rest, pause))
+            loop_rest(watch, true);
     }
 }
 
@@ -353,34 +371,39 @@ svr_post(svr_call *function, void *arg) {
                : svr_fail("post refused: memory is short");
 }
 
-/* After a failure the user's posts rest, in their order; the server's and the
- * parts' do not. */
+static int
+end_posts_rest(void *unused) {
+    posts_rest = false;
+    (void)unused;
+    return 0;
+}
+
+/* Calls a post. After a failure the user's posts rest, in their order; the
+ * server's and the parts' do not. */
+static void
+call_post(const struct loop_post *post) {
+    int result = call_name(post->name, post->own, post->name, post->arg);
+    if (post->own)
+        return;
+    int64_t pause =
+        callback_pause(&post_fails, result == HANDLER_GONE ? 0 : result);
+    posts_rest = pause && begin_rest("post", 0, end_posts_rest, pause);
+}
+
 void
 callback_posts(bool all) {
     struct loop_post **place = &posts;
     while (*place)
         place = &(*place)->next;
     *place = loop_posted();
-    if (all)
-        post_at = 0;
     for (place = &posts; *place;) {
         struct loop_post *post = *place;
-        if (!post->own && loop_now() < post_at) {
+        if (posts_rest && !post->own && !all) {
             place = &post->next;
             continue;
         }
-        int result = call_name(post->name, post->own, post->name, post->arg);
-        bool failed = result < 0 && result != HANDLER_GONE;
-        if (!post->own) {
-            post_pause = failed ? callback_pause(post_pause) : 0;
-            post_at = failed ? loop_now() + post_pause : 0;
-        }
+        call_post(post);
         *place = post->next;
         free(post);
     }
-}
-
-int64_t
-callback_next(void) {
-    return posts ? post_at : INT64_MAX;
 }

@@ -20,7 +20,8 @@ date(time_t t) {
     return seconds / DAY - (seconds % DAY < 0);
 }
 
-/* The moment at which the offset of `from` ends, when it has by `to`. */
+/* The moment at which the zone's offset changes; `to` if it is the same from
+ * `from` to `to`. */
 static time_t
 change(time_t from, time_t to) {
     long long offset = local(from) - from;
@@ -36,8 +37,9 @@ change(time_t from, time_t to) {
     return to;
 }
 
-/* The first moment after `t` that begins a unit of the local time. A change of
- * the zone begins one when it leads to its first second, or to a later date. */
+/* The first moment after `t` at which a local day, hour or minute begins. A
+ * change of the offset begins one if it leads to its first second or, with a
+ * day, to a later date. */
 static time_t
 after(char kind, time_t t) {
     long long unit = kind == 'D' ? DAY : kind == 'H' ? 3600 : 60;

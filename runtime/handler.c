@@ -13,7 +13,7 @@
 #include "folder.h"
 #include "handler.h"
 
-/* A table with more is refused as damaged; memory for 16 states is kept. */
+/* A table with more is refused. Sixteen times the state must fit in memory. */
 enum { MOST_CALLBACKS = 4096 };
 #define MOST_STATE (SIZE_MAX / 32)
 
@@ -103,7 +103,8 @@ keep_name(const char *name) {
     return found ? found->text : NULL;
 }
 
-/* Notes the callbacks, each of which has a function and a name of its own. */
+/* Keeps the names of the callbacks. Refuses one that has no function, and a
+ * name that is listed twice. */
 static int
 take_callbacks(struct handler *handler) {
     const struct svr_callback *callbacks = handler->table->callbacks;
@@ -128,34 +129,17 @@ take_callbacks(struct handler *handler) {
     return handler->names ? 0 : svr_fail("no memory");
 }
 
-/* The size of a table, 0: it is none. A loader that does not tell is trusted;
- * the trial in another process comes first. */
-static size_t
-table_size(const struct svr_handler *table) {
-#ifdef RTLD_DL_SYMENT
-    const ElfW(Sym) *symbol = NULL;
-    Dl_info unused;
-    return table && dladdr1(table, &unused, (void **)&symbol, RTLD_DL_SYMENT) &&
-                   symbol
-               ? symbol->st_size
-               : 0;
-#else
-    return table ? sizeof *table : 0;
-#endif
-}
-
-/* Checks all that the server will read or fill by the table. */
+/* Checks what the server reads or fills by the table. The ABI number, which is
+ * derived from the public header, also stands for the table's size. */
 static int
-check_table(const struct handler *handler) {
-    const struct svr_handler *table = handler->table;
-    size_t size = table_size(table);
-    if (size < sizeof table->abi)
+check_table(const struct svr_handler *table) {
+    if (!table)
         return svr_fail("handler.so: no SVR_HANDLER(...) in it");
     if (table->abi != SVR_ABI)
         return svr_fail("handler.so: built for another runtime (ABI %lx, "
                         "the server has %lx): restart the server",
                         table->abi, (unsigned long)SVR_ABI);
-    if (size < sizeof *table || table->state_size > MOST_STATE || !table->keys)
+    if (table->state_size > MOST_STATE || !table->keys)
         return svr_fail("handler.so: its table of hooks is damaged");
     return conf_check_table(table->keys, table->conf_size);
 }
@@ -170,30 +154,19 @@ blame_loader(void) {
                     strstr(text, "static TLS") ? ": restart the server" : "");
 }
 
-/* Reports whether a file has all that its segments and its table of sections,
- * which stands at its end, say: the loader dies of one that is cut off. */
+/* Reports whether a file is an ELF file up to its table of sections, which
+ * stands at the end: the loader would crash on one that is cut off. */
 static bool
 is_whole(int fd) {
     struct stat file;
     ElfW(Ehdr) head;
-    ElfW(Phdr) segment;
     if (fstat(fd, &file) < 0 ||
         pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
         memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
         return false;
     uint64_t size = (uint64_t)file.st_size,
              sections = (uint64_t)head.e_shnum * head.e_shentsize;
-    if (head.e_shoff > size || sections > size - head.e_shoff)
-        return false;
-    for (size_t i = 0; i < head.e_phnum; i++) {
-        off_t row = (off_t)(head.e_phoff + i * sizeof segment);
-        if (pread(fd, &segment, sizeof segment, row) !=
-                (ssize_t)sizeof segment ||
-            segment.p_offset > size ||
-            segment.p_filesz > size - segment.p_offset)
-            return false;
-    }
-    return true;
+    return head.e_shoff <= size && sections <= size - head.e_shoff;
 }
 
 int
@@ -214,7 +187,7 @@ handler_load(int dir, const char *path, struct handler *handler) {
     if (!handler->code)
         return blame_loader();
     handler->table = dlsym(handler->code, "svr_handler");
-    if (check_table(handler) == 0 && take_callbacks(handler) == 0)
+    if (check_table(handler->table) == 0 && take_callbacks(handler) == 0)
         return 0;
     free(handler->names);
     handler->names = NULL;
@@ -236,7 +209,7 @@ handler_fits(const struct svr_handler *table, size_t state_size,
         state_version, state_size, table->state_version, table->state_size);
 }
 
-/* The slot of the generation that goes when another one comes. */
+/* The slot of the generation that makes room for the next one. */
 static struct handler *
 oldest(void) {
     struct handler *place = &kept[(newest + 1) % HANDLER_KEPT];
@@ -296,11 +269,6 @@ name_in(const struct handler *handler, svr_call *call) {
 }
 
 const char *
-handler_live_name(svr_call *call) {
-    return name_in(live, call);
-}
-
-const char *
 handler_name(svr_call *call) {
     pthread_mutex_lock(&kept_lock);
     const char *name = name_in(live, call);
@@ -317,6 +285,15 @@ handler_index(const char *name) {
         if (names[i] == name || strcmp(names[i], name) == 0)
             return i;
     return -1;
+}
+
+const char *
+handler_live_name(svr_call *call) {
+    const char *name = name_in(live, call);
+    if (name)
+        return name;
+    name = handler_name(call); /* a function of a former generation */
+    return name && handler_index(name) >= 0 ? name : NULL;
 }
 
 int

@@ -51,9 +51,9 @@ struct handler *handler_live(void);
 const struct svr_handler *handler_hooks(void);
 
 /* handler_name is the name of a callback of any generation that is mapped, or
- * NULL; the string is never freed. Any thread. handler_live_name looks only in
- * the live code; loop thread. handler_index is the index of a name in the live
- * code's table, or -1. */
+ * NULL; the string is never freed. Any thread. handler_live_name is NULL also
+ * when the live code has no callback of that name; loop thread. handler_index
+ * is the index of a name in the live code's table, or -1. */
 const char *handler_name(svr_call *call);
 const char *handler_live_name(svr_call *call);
 int handler_index(const char *name);

@@ -22,16 +22,15 @@ static int poller = -1, alarm_bell = -1;
 static struct loop_watch *watches;
 static int places, saved_places;
 static uint32_t ages;
-static int64_t rest_ends = INT64_MAX; /* the first rest that ends */
 static struct epoll_event found[EVENTS];
 static int found_count, found_next;
 
-/* Reports when the wall clock is set. */
+/* How a change of the wall clock is noticed. */
 static struct {
     int fd;
-    int64_t offset; /* of the wall clock to the monotonic one */
-    int trims;      /* small steps since it was looked at */
-    int64_t since;  /* when that was */
+    int64_t offset; /* from the monotonic clock to the wall clock */
+    int trims;      /* small steps since `since` */
+    int64_t since;  /* when the timer was armed */
 } wall = {.fd = -1};
 
 static struct loop_post *posts, **last_post = &posts;
@@ -79,7 +78,7 @@ look_at_wall(void) {
     int64_t step = offset - wall.offset;
     bool trim = step > -NANO && step < NANO;
     if (now - wall.since > 60 * NANO)
-        wall.trims = 0; /* rare ones never add up */
+        wall.trims = 0; /* rare steps do not add up */
     wall.trims += trim;
     if (wall.trims < TRIMS || !trim)
         watch_wall(now);
@@ -103,17 +102,10 @@ loop_open(void) {
     return add_to_poller(alarm_bell) < 0 ? -1 : add_to_poller(wall.fd);
 }
 
-static void end_rests(int64_t now);
-
 int64_t
 loop_wait(int64_t until) {
-    int64_t now = loop_now();
-    if (rest_ends <= now)
-        end_rests(now);
-    if (rest_ends < until)
-        until = rest_ends;
+    int64_t now = loop_now(), step = 0;
     uint64_t rung;
-    int64_t step = 0;
     found_next = 0;
     found_count = epoll_wait(poller, found, EVENTS, loop_millis(until, now));
     for (int i = 0; i < found_count; i++) {
@@ -168,7 +160,7 @@ update_epoll(int fd) {
         .events = (watch->events & SVR_READ ? EPOLLIN | EPOLLRDHUP : 0u) |
                   (watch->events & SVR_WRITE ? EPOLLOUT : 0u),
         .data.u64 = (uint64_t)watch->age << 32 | (uint32_t)fd};
-    if (watch->events == 0 || watch->rest)
+    if (watch->events == 0 || watch->rests)
         return epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
     int result = epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event);
     if (result < 0 && errno == ENOENT)
@@ -191,7 +183,7 @@ loop_watch(int fd, struct loop_watch watch) {
     struct loop_watch former = watches[fd];
     watches[fd] = watch;
     watches[fd].age = former.events ? former.age : ++ages;
-    watches[fd].pause = former.events ? former.pause : 0;
+    watches[fd].fails = former.events ? former.fails : 0;
     int result = update_epoll(fd);
     if (result < 0)
         watches[fd] = former;
@@ -208,37 +200,12 @@ loop_unwatch(int fd) {
 }
 
 void
-loop_pause(int fd, uint32_t age, int64_t pause) {
-    struct loop_watch *watch = loop_watch_at(fd);
-    if (!watch || watch->events == 0 || watch->age != age)
-        return;
-    watch->pause = pause;
-    watch->rest = pause ? loop_now() + pause : 0;
-    if (!pause)
-        return;
-    if (watch->rest < rest_ends)
-        rest_ends = watch->rest;
-    update_epoll(fd);
+loop_rest(struct loop_watch *watch, bool rests) {
+    watch->rests = rests;
+    update_epoll((int)(watch - watches));
 }
 
-/* Ends the rests that are over, and finds the next that will be. */
-static void
-end_rests(int64_t now) {
-    rest_ends = INT64_MAX;
-    for (int fd = 0; fd < places; fd++) {
-        struct loop_watch *watch = &watches[fd];
-        if (watch->events == 0 || watch->rest == 0)
-            continue;
-        if (watch->rest <= now) {
-            watch->rest = 0;
-            update_epoll(fd);
-        } else if (watch->rest < rest_ends) {
-            rest_ends = watch->rest;
-        }
-    }
-}
-
-const struct loop_watch *
+struct loop_watch *
 loop_ready(int *events) {
     while (found_next < found_count) {
         const struct epoll_event *event = &found[found_next++];
@@ -274,9 +241,8 @@ loop_restore(struct loop_watch *saved) {
         watches[fd] =
             fd < saved_places ? saved[fd] : (struct loop_watch){.events = 0};
         if (now.events != watches[fd].events || now.age != watches[fd].age ||
-            now.rest != watches[fd].rest)
+            now.rests != watches[fd].rests)
             update_epoll(fd);
     }
-    rest_ends = 0; /* the next wait finds it */
     free(saved);
 }

@@ -34,9 +34,9 @@ struct loop_watch {
     const char *call;
     svr_call *own;
     void *arg;
-    uint32_t age;  /* which watch of this descriptor it is */
-    int64_t pause; /* how long it rests after a failure, nanoseconds */
-    int64_t rest;  /* until when; 0 = it does not rest */
+    uint32_t age;        /* which watch of this descriptor it is */
+    unsigned char fails; /* failures in a row */
+    bool rests;          /* its descriptor is not waited for */
 };
 
 /* loop_watch begins or changes a watch of `fd`, 0 or more. Returns 0, or -1
@@ -46,11 +46,10 @@ int loop_unwatch(int fd);
 
 /* loop_ready returns the next descriptor that the last wait found ready, with
  * its events; NULL = no more. */
-const struct loop_watch *loop_ready(int *events);
+struct loop_watch *loop_ready(int *events);
 
-/* loop_pause lets a watch rest for `pause` nanoseconds: its descriptor is not
- * waited for meanwhile. `age` identifies the watch. */
-void loop_pause(int fd, uint32_t age, int64_t pause);
+/* loop_rest lets a watch rest, or ends its rest. */
+void loop_rest(struct loop_watch *watch, bool rests);
 
 /* loop_watch_at returns the slot of a descriptor; NULL = past the last one. A
  * slot without events is not watched. */

@@ -13,15 +13,16 @@ struct status;
 
 /* The events of a server's life, and the text that comes with each. */
 enum part_event {
-    PART_START,    /* a failure ends the start; 1 = the server waits, as
+    PART_START,    /* a failure ends the start; 1 = the server must wait, as
                        standby, until server_begin is posted */
-    PART_WAIT,     /* it waits */
+    PART_WAIT,     /* the server waits as standby */
     PART_BEGIN,    /* before on_start; a failure ends the start */
     PART_READY,    /* after on_start: the server serves */
     PART_RELOAD,   /* a reload begins to change things */
     PART_BIND,     /* the new code and configuration are in force, before
                       on_reload; a failure rejects the reload */
-    PART_RELOADED, /* it is over; text: why it was rejected, NULL: applied */
+    PART_RELOADED, /* the reload is over; text: why it was rejected; NULL = it
+                       was applied */
     PART_SUMMARY,  /* a summary is logged; text: the summary */
     PART_CLOSE,    /* the close begins, before on_close; text: "restart" when
                       another program takes over, otherwise NULL */
@@ -46,9 +47,9 @@ struct candidate {
     const char *live; /* the private copy of the live code */
 };
 
-/* A part. What is left out does nothing. All functions run on the loop thread
- * unless the comment says otherwise; `check` also runs in the process that
- * tries a candidate. */
+/* A part. A member that is NULL does nothing. All functions run on the loop
+ * thread unless the comment says otherwise; `check` also runs in the process
+ * that tries a candidate. */
 struct part {
     const char *name;
     const struct svr_key *keys; /* its keys, "NAME.KEY"; the last has no name */
@@ -58,13 +59,14 @@ struct part {
      * configuration in force. */
     int (*event)(enum part_event event, const struct conf *conf,
                  const char *text);
-    /* Code is a candidate: a failure, -1 as svr_fail, rejects it; a remark for
-     * the verdict may go to `remark`. The thread of the reload; for `svr.sh
-     * check` another process, where handler_live has no code. */
+    /* Judges code that a reload would take: a failure, -1 as svr_fail, rejects
+     * it; a remark for the verdict may go to `remark`. The thread of the
+     * reload; for `svr.sh check` another process, where handler_live has no
+     * code. */
     int (*candidate)(const struct candidate *candidate,
                      char remark[FAILURE_SIZE]);
-    /* The code in a file, `path`, is what a restart would run: a failure, -1 as
-     * svr_fail, rejects the restart. The thread of the restart. */
+    /* Judges the code that a restart would run, in the file `path`: a failure,
+     * -1 as svr_fail, rejects the restart. The thread of the restart. */
     int (*successor)(const char *path);
     /* Looks after the log file, once a second before a line goes there. Any
      * thread, one at a time. Must not log; returns 0, or -1 as svr_fail, which
@@ -101,11 +103,11 @@ struct part {
     enum part_answer (*request)(const char *line, int client);
     /* The files of the next generation; NULL = those that make left. */
     const struct source *(*source)(void);
-    /* What is kept beside the state for the next start, by a part that keeps
-     * it: `save` writes it; `load`, before on_start, gets the bytes that were
-     * written, and returns 0, or -1 as svr_fail: the start fails. `fits`
-     * reports whether these bytes agree with the code in a file, `path`, where
-     * the state is taken unchanged. Returns 0, or -1 as svr_fail. */
+    /* What the part keeps, beside the state, for the next start. `save` writes
+     * it; `load` gets the bytes that were written, before on_start; if it
+     * fails, the start fails. `fits` checks that such bytes agree with the code
+     * in the file `path`, to which the state passes unchanged. Both return 0,
+     * or -1 as svr_fail. */
     void (*save)(FILE *out);
     int (*load)(const void *bytes, size_t size);
     int (*fits)(const void *bytes, size_t size, const char *path);
@@ -148,10 +150,11 @@ const struct source *part_source(void);
  * NULL. */
 const struct part *part_sink(int i);
 
-/* part_format is what writes the lines of a part's format, or NULL. */
+/* part_format is the function that writes the lines of a part's format, or
+ * NULL. */
 size_t (*part_format(const char *word))(const struct event *event, char *line);
 
-/* part_symbol asks the part that knows the names of functions. */
+/* part_symbol asks the first part that can name functions (struct part). */
 bool part_symbol(const char *path, size_t offset, char name[64], size_t *inner);
 
 /* part_command is the part that brings a command, or NULL. */

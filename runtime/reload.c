@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "callback.h"
@@ -31,10 +32,10 @@ struct setup {
 
 static int folder;
 static struct setup now;
-static struct conf *first; /* of the start: shows what awaits a restart */
+static struct conf *first; /* of the start: what differs awaits a restart */
 static void (*applied)(const struct conf *conf);
 
-static void *state; /* never moves: state_room bytes are its */
+static void *state; /* never moves; can grow to state_room bytes */
 static size_t state_room;
 
 /* The present reload, from the request to the verdict. */
@@ -42,6 +43,7 @@ static struct {
     struct handler candidate;
     char copy[48], warning[FAILURE_SIZE];
     atomic_bool ready; /* the loop may take it */
+    atomic_bool stops; /* the server closes */
     int64_t begin;     /* of the pause */
     bool same_code;
     char verdict[STATUS_TEXT];
@@ -88,8 +90,8 @@ describe_rejection(void) {
     svr_warn("%s", reload.verdict);
 }
 
-void
-reload_reject(void) {
+static void
+reject(void) {
     describe_rejection();
     give_verdict(1);
 }
@@ -118,6 +120,16 @@ describe_success(const struct conf *former) {
 
 /* ---- Beside the loop: copy and try ------------------------------------ */
 
+void
+reload_stop(void) {
+    reload.stops = true;
+}
+
+static int
+check_stop(void) {
+    return reload.stops ? svr_fail("the server is closing") : 0;
+}
+
 /* Tries the candidate by the parts, then in another process. */
 static int
 try_candidate(void) {
@@ -141,10 +153,10 @@ prepare_candidate(void *unused) {
     *candidate = (struct handler){.generation = handler_live()->generation + 1,
                                   .source = part_source(),
                                   .copy = ++copies};
-    if (handler_copy(folder, candidate, reload.copy) < 0 ||
+    if (check_stop() < 0 || handler_copy(folder, candidate, reload.copy) < 0 ||
         try_candidate() < 0) {
         handler_drop(folder, candidate);
-        reload_reject();
+        reject();
         return unused;
     }
     reload.ready = true;
@@ -157,13 +169,8 @@ reload_begin(void) {
     int error = signals_thread(NULL, prepare_candidate, NULL);
     if (error) {
         svr_fail("%s", strerror(error));
-        reload_reject();
+        reject();
     }
-}
-
-bool
-reload_ready(void) {
-    return reload.ready;
 }
 
 /* ---- In the loop: what can fail, then the swap ------------------------ */
@@ -174,7 +181,7 @@ static int
 load(struct setup *new) {
     struct handler *candidate = &reload.candidate;
     *new = (struct setup){NULL, NULL, NULL};
-    if (handler_load(folder, reload.copy, candidate) < 0)
+    if (check_stop() < 0 || handler_load(folder, reload.copy, candidate) < 0)
         return -1;
     const struct svr_handler *table = candidate->table;
     new->conf = part_conf(folder, candidate->source->conf, table->keys);
@@ -207,7 +214,7 @@ swap(struct setup *setup) {
     applied(now.conf);
 }
 
-/* Makes the state what new code wants. */
+/* Migrates the state if the new code has another one. */
 static int
 migrate(const struct svr_handler *old, const struct svr_handler *new,
         const void *copy) {
@@ -241,7 +248,7 @@ enter_code(const struct svr_handler *old, const struct svr_handler *new,
     return result < 0 ? failure_in("on_reload", result) : 0;
 }
 
-/* The same; what it changed is put back when it fails. */
+/* Enters the new code; if that fails, puts back what it changed. */
 static int
 enter_or_undo(const struct svr_handler *old, const struct svr_handler *new,
               bool started) {
@@ -293,9 +300,12 @@ take_candidate(bool started) {
     return result;
 }
 
-bool
+void
 reload_take(bool started) {
+    if (!reload.ready)
+        return;
     reload.ready = false;
+    tzset();
     part_send(PART_RELOAD, now.conf, NULL);
     handler_make_room(folder);
     reload.begin = loop_now();
@@ -304,7 +314,7 @@ reload_take(bool started) {
         describe_rejection();
     part_send(PART_RELOADED, now.conf, taken ? NULL : reload.verdict);
     give_verdict(!taken);
-    return taken;
+    timers_set_clock(callback_clock()); /* the zone may be another one */
 }
 
 /* ---- The start -------------------------------------------------------- */

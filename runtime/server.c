@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "callback.h"
@@ -35,10 +34,11 @@ enum {
 static int folder;
 static _Atomic double close_delay = 10;
 
-static bool started;  /* on_start has succeeded */
-static int waits_for; /* parts that have the server wait */
-static int64_t run_at, run_pause;
-static atomic_int closing = OPEN; /* the exit status, once it is wanted */
+static bool started;   /* on_start has succeeded */
+static int waits_for;  /* parts that have the server wait */
+static int64_t run_at; /* when `run` is due */
+static unsigned char run_fails;
+static atomic_int closing = OPEN; /* the exit status, once it is known */
 static atomic_bool figures_wanted;
 
 /* Calls a hook, and handles its failure. */
@@ -62,16 +62,13 @@ begin_close(int exit_code) {
         return;
     }
     control_arm(close_delay, exit_code == HUNG ? HUNG : FORCED);
+    callback_stop();
+    reload_stop();
     status_state("closing");
     svr_info("close: delay = %g, exit_code = %d%s", close_delay,
              exit_code < 0 ? 0 : exit_code,
              exit_code == RESTART ? ", then a restart" : "");
     loop_wake();
-}
-
-static bool
-is_closing(void) {
-    return closing != OPEN;
 }
 
 static void
@@ -132,13 +129,6 @@ summarize(void *unused) {
     return 0;
 }
 
-/* The summary is a timer like any other; a reload may change its kind. */
-static void
-plan_summary(char kind) {
-    callback_timer(
-        (struct timer){.key = "svr.summary", .own = summarize, .at = kind});
-}
-
 /* ---- Reload ----------------------------------------------------------- */
 
 /* Puts a configuration's spans in force. */
@@ -151,30 +141,10 @@ apply_conf(const struct conf *conf) {
     lock_note((int64_t)(close_delay * 1000), (int64_t)(wait * 1000));
     watchdog_limits(conf_number(conf, "svr.timer.run_status_check_time_span"),
                     *conf_text(conf, "svr.timer.run_status_check_by") == 'r');
-    plan_summary(*conf_text(conf, "svr.timer.summary_output_time_point"));
-}
-
-static void
-reload(void) {
-    bool ran = handler_hooks()->run != NULL;
-    tzset();
-    if (reload_take(started) && !ran)
-        run_at = 0; /* new code may have a `run` where the old had none */
-    timers_set_clock(callback_clock()); /* the zone may be another one */
-}
-
-static void
-reject_reload(void) {
-    svr_fail("the server is closing");
-    reload_reject();
-}
-
-static void
-begin_reload(void) {
-    if (closing == OPEN)
-        reload_begin();
-    else
-        reject_reload();
+    callback_timer((struct timer){
+        .key = "svr.summary",
+        .own = summarize,
+        .at = *conf_text(conf, "svr.timer.summary_output_time_point")});
 }
 
 /* ---- Status ----------------------------------------------------------- */
@@ -196,22 +166,27 @@ ask_figures(void) {
 
 static void
 run(void) {
-    if (!started || !handler_hooks()->run) {
-        run_at = INT64_MAX;
-        return;
-    }
     int millis = call_hook("run", handler_hooks()->run);
-    run_pause = millis < 0 ? callback_pause(run_pause) : 0;
-    run_at = loop_now() + (millis < 0 ? run_pause : millis * MILLI);
+    int64_t pause = callback_pause(&run_fails, millis);
+    run_at = loop_now() + (millis < 0 ? pause : millis * MILLI);
+}
+
+/* When `run` is due, if there is one; one that comes with new code is due at
+ * once. */
+static int64_t
+next_run(void) {
+    if (started && handler_hooks()->run)
+        return run_at;
+    run_at = 0;
+    return INT64_MAX;
 }
 
 /* Waits until something is due. */
 static void
 wait_for_events(void) {
-    int64_t next = timers_next(), post = callback_next();
-    next = run_at < next ? run_at : next;
+    int64_t next = timers_next(), next_of_run = next_run();
     watchdog_wait(true);
-    int64_t step = loop_wait(post < next ? post : next);
+    int64_t step = loop_wait(next_of_run < next ? next_of_run : next);
     watchdog_wait(false);
     if (step != 0) {
         svr_info("the clock was set by %+jd s",
@@ -225,8 +200,7 @@ static void
 end(void) {
     status_state("closing");
     watchdog_limits(0, false); /* from here the close has its own bound */
-    if (reload_ready())
-        reject_reload();
+    reload_take(started);
     callback_posts(true);
     part_send(PART_CLOSE, reload_conf(), closing == RESTART ? "restart" : NULL);
     summarize(NULL);
@@ -251,12 +225,11 @@ server_run(void) {
     watchdog_start(&watchdog_duty);
     while (closing == OPEN) {
         status_loop.turns++;
-        if (reload_ready())
-            reload();
-        callback_posts(false);
+        reload_take(started);
         callback_timers();
+        callback_posts(false);
         callback_watches();
-        if (closing == OPEN && loop_now() >= run_at)
+        if (closing == OPEN && loop_now() >= next_run())
             run();
         if (figures_wanted)
             write_figures();
@@ -285,11 +258,8 @@ restored(void) {
         svr_err("%s", failure_reason());
 }
 
-static const struct callback_duty callback_duty = {.close = begin_close,
-                                                   .closing = is_closing};
-
 static const struct control_duty control_duty = {.close = close_by_request,
-                                                 .reload = begin_reload,
+                                                 .reload = reload_begin,
                                                  .forced = forced,
                                                  .ask = ask_figures,
                                                  .state = reload_state,
@@ -318,7 +288,6 @@ server_begin(void *unused) {
         svr_err("start failed: %s", failure_reason());
         begin_close(SERVER_FAILED);
     }
-    run_at = 0;
     (void)unused;
     return 0;
 }
@@ -326,7 +295,7 @@ server_begin(void *unused) {
 int
 server_start(int dir) {
     folder = part_folder = dir;
-    callback_open(&callback_duty);
+    callback_open(begin_close);
     if (timers_open() < 0) {
         svr_fail("timers: no memory");
         return SERVER_FAILED;
@@ -354,8 +323,8 @@ server_start(int dir) {
 
 /* ---- The end ---------------------------------------------------------- */
 
-/* Ends the parts; the program of a restart takes over here. Returns "", or why
- * it failed, which is in the exit status too. */
+/* Ends the parts; the program of a restart takes over here. Returns "", or the
+ * reason of a failure, which changes the exit status too. */
 static const char *
 end_parts(int *status) {
     if (part_send(PART_END, reload_conf(),

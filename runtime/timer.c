@@ -18,27 +18,40 @@ struct slot {
     uint32_t timer;
 };
 
-/* Timers in a pool, the free ones chained; a heap and a hash of indices. All in
- * one block: pool, heap and chains have `size` places each. */
+/* All in one block, with `size` places for each: the pool of timers, of which
+ * the free ones are chained; a heap, and chains by a hash of the key, both of
+ * indices. */
 struct timers {
     uint32_t size, count, free;
     struct timer pool[];
 };
 
 static struct timers *all;
+static struct timer *pool; /* the parts of `all` */
+static struct slot *heap;
+static uint32_t *chains;
 static int64_t span = NANO;
 
-static struct slot *
-heap(void) {
-    return (struct slot *)&all->pool[all->size];
+static size_t
+bytes(uint32_t size) {
+    return sizeof *all + size * (sizeof *pool + sizeof *heap + sizeof *chains);
 }
 
-/* The chain of a key, by a hash of its words. The upper half of a product
- * depends on all bits, so it comes down before the next one, and at the end. */
+/* Puts a block in force. */
+static void
+use_block(struct timers *timers) {
+    all = timers;
+    pool = all->pool;
+    heap = (struct slot *)&pool[all->size];
+    chains = (uint32_t *)&heap[all->size];
+}
+
+/* The chain of a key. The upper half of a product depends on all bits: it is
+ * rotated down before the next product, and selects the chain. */
 static uint32_t *
 chain(const char key[TIMER_KEY_SIZE]) {
-    uint32_t *chains = (uint32_t *)&heap()[all->size];
     uint64_t hash = 0, word;
+#pragma GCC unroll 6 /* the loop would cost as much as the hash */
     for (size_t i = 0; i < TIMER_KEY_SIZE; i += sizeof word) {
         memcpy(&word, key + i, sizeof word);
         hash = ((hash << 32 | hash >> 32) ^ word) * 0x9e3779b97f4a7c15;
@@ -46,57 +59,67 @@ chain(const char key[TIMER_KEY_SIZE]) {
     return &chains[(hash >> 32) * all->size >> 32];
 }
 
-static size_t
-bytes(uint32_t size) {
-    return sizeof *all + size * (sizeof(struct timer) + sizeof(struct slot) +
-                                 sizeof(uint32_t));
-}
-
 /* ---- The heap --------------------------------------------------------- */
 
 static void
 place(uint32_t i, struct slot slot) {
-    heap()[i] = slot;
-    all->pool[slot.timer].place = i;
+    heap[i] = slot;
+    pool[slot.timer].place = i;
 }
 
-/* Puts a slot where the order wants it, from place `i` on. */
+/* Puts a slot at place `i`, or above it. */
 static void
-sift(uint32_t i, struct slot slot) {
-    struct slot *h = heap();
-    while (i > 0 && slot.due < h[(i - 1) / ARITY].due) {
-        place(i, h[(i - 1) / ARITY]);
+sift_up(uint32_t i, struct slot slot) {
+    while (i > 0 && slot.due < heap[(i - 1) / ARITY].due) {
+        place(i, heap[(i - 1) / ARITY]);
         i = (i - 1) / ARITY;
     }
+    place(i, slot);
+}
+
+/* Puts a slot at place `i`, or below it. */
+static void
+sift_down(uint32_t i, struct slot slot) {
     for (;;) {
         uint32_t least = i * ARITY + 1, end = least + ARITY;
         for (uint32_t c = least + 1; c < end && c < all->count; c++)
-            if (h[c].due < h[least].due)
+            if (heap[c].due < heap[least].due)
                 least = c;
-        if (least >= all->count || h[least].due >= slot.due)
+        if (least >= all->count || heap[least].due >= slot.due)
             break;
-        place(i, h[least]);
+        place(i, heap[least]);
         i = least;
     }
     place(i, slot);
 }
 
-/* When a timer is looked at: the user's at a multiple of the span, the server's
- * own at its deadline. */
+/* When the loop wakes for a timer: for the user's, at a multiple of the span;
+ * for the server's own, at the deadline. */
 static int64_t
 wake_at(const struct timer *timer) {
     return timer->own ? timer->due : (timer->due + span - 1) / span * span;
 }
 
-/* Makes the heap's order again, after many deadlines changed. */
+/* The slot of a timer, by its deadline. */
+static struct slot
+slot_of(const struct timer *timer) {
+    return (struct slot){wake_at(timer), (uint32_t)(timer - pool)};
+}
+
+/* Puts a slot at place `i`, above or below it. */
+static void
+sift(uint32_t i, struct slot slot) {
+    if (i > 0 && slot.due < heap[(i - 1) / ARITY].due)
+        sift_up(i, slot);
+    else
+        sift_down(i, slot);
+}
+
+/* Rebuilds the heap after many deadlines changed. */
 static void
 order_all(void) {
-    uint32_t count = all ? all->count : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t timer = heap()[i].timer;
-        all->count = i + 1;
-        sift(i, (struct slot){wake_at(&all->pool[timer]), timer});
-    }
+    for (uint32_t i = 0; i < all->count; i++)
+        sift_up(i, slot_of(&pool[heap[i].timer]));
 }
 
 void
@@ -114,22 +137,22 @@ grow_timers(void) {
     struct timers *more = calloc(1, bytes(size)), *old = all;
     if (!more)
         return -1;
-    all = more;
-    all->size = size;
-    all->count = count;
-    memset(&heap()[size], 0xff, size * sizeof(uint32_t));
+    more->size = size;
+    more->count = count;
+    use_block(more);
+    memset(chains, 0xff, size * sizeof *chains);
     for (uint32_t i = 0; i < size; i++) {
         if (i >= count) {
-            all->pool[i].chain = i + 1;
+            pool[i].chain = i + 1;
             continue;
         }
-        all->pool[i] = old->pool[i];
-        uint32_t *first = chain(all->pool[i].key);
-        all->pool[i].chain = *first;
+        pool[i] = old->pool[i];
+        uint32_t *first = chain(pool[i].key);
+        pool[i].chain = *first;
         *first = i;
     }
     if (old)
-        memcpy(heap(), &old->pool[old->size], count * sizeof(struct slot));
+        memcpy(heap, &old->pool[old->size], count * sizeof *heap);
     all->free = count;
     free(old);
     return 0;
@@ -139,19 +162,24 @@ grow_timers(void) {
 static uint32_t *
 find_link(const char key[TIMER_KEY_SIZE]) {
     uint32_t *link = chain(key);
-    while (*link != NONE &&
-           memcmp(all->pool[*link].key, key, TIMER_KEY_SIZE) != 0)
-        link = &all->pool[*link].chain;
+    while (*link != NONE && memcmp(pool[*link].key, key, TIMER_KEY_SIZE) != 0)
+        link = &pool[*link].chain;
     return link;
 }
 
-/* Finds the link that leads to a timer; NULL = there is none. */
+/* The same for a key that is not padded. */
 static uint32_t *
-find_timer(const char *key) {
+find_key(const char *key) {
     char padded[TIMER_KEY_SIZE] = "";
     memcpy(padded, key, strnlen(key, sizeof padded));
-    uint32_t *link = all ? find_link(padded) : NULL;
-    return link && *link != NONE ? link : NULL;
+    return find_link(padded);
+}
+
+/* Sets a timer's deadline. */
+static void
+move_timer(struct timer *timer, int64_t due) {
+    timer->due = due;
+    sift(timer->place, slot_of(timer));
 }
 
 static int64_t
@@ -174,12 +202,13 @@ timers_open(void) {
 
 int
 timers_add(const struct timer *timer, struct timers_now now) {
-    if ((!all || all->count == all->size) && grow_timers() < 0)
+    if (all->count == all->size && grow_timers() < 0)
         return -1;
-    uint32_t *link = find_link(timer->key), i = all->free;
+    uint32_t *link = find_link(timer->key);
     if (*link != NONE)
         return -1;
-    struct timer *new = &all->pool[i];
+    *link = all->free;
+    struct timer *new = &pool[all->free];
     all->free = new->chain;
     *new = *timer;
     new->chain = NONE;
@@ -191,9 +220,7 @@ timers_add(const struct timer *timer, struct timers_now now) {
     } else if (new->every) {
         new->due = now.mono + new->every;
     }
-    *link = i;
-    all->count++;
-    sift(all->count - 1, (struct slot){wake_at(new), i});
+    sift_up(all->count++, slot_of(new));
     return 0;
 }
 
@@ -201,19 +228,19 @@ timers_add(const struct timer *timer, struct timers_now now) {
 static void
 take_out(uint32_t *link) {
     uint32_t i = *link;
-    struct timer *timer = &all->pool[i];
+    struct timer *timer = &pool[i];
     *link = timer->chain;
     all->count--;
     if (timer->place < all->count)
-        sift(timer->place, heap()[all->count]);
+        sift(timer->place, heap[all->count]);
     timer->chain = all->free;
     all->free = i;
 }
 
 int
 timers_remove(const char *key, bool own) {
-    uint32_t *link = find_timer(key);
-    if (!link || (all->pool[*link].own != NULL) != own)
+    uint32_t *link = find_key(key);
+    if (*link == NONE || (pool[*link].own != NULL) != own)
         return -1;
     take_out(link);
     return 0;
@@ -221,10 +248,10 @@ timers_remove(const char *key, bool own) {
 
 int
 timers_set(const struct timer *timer, struct timers_now now) {
-    uint32_t *link = find_timer(timer->key);
-    if (!link)
+    uint32_t *link = find_link(timer->key);
+    if (*link == NONE)
         return timers_add(timer, now);
-    struct timer *old = &all->pool[*link];
+    struct timer *old = &pool[*link];
     if (!timer->next && !old->next && !timer->runs && !old->runs &&
         old->every == timer->every && old->at == timer->at &&
         old->second == timer->second) {
@@ -241,93 +268,86 @@ timers_set(const struct timer *timer, struct timers_now now) {
 
 int64_t
 timers_next(void) {
-    return !all || all->count == 0 ? INT64_MAX : heap()->due;
+    return all->count == 0 ? INT64_MAX : heap->due;
 }
 
-/* Sets the next deadline of a period, and how many were missed. */
-static void
+/* Sets the next deadline of a period. Returns how many ticks were missed; the
+ * last run misses none. */
+static int64_t
 tick_period(struct timer *timer, int64_t rounded, int64_t now) {
-    timer->skipped = (now - rounded) / timer->every;
     timer->due +=
         (now - timer->due) / timer->every * timer->every + timer->every;
+    return timer->runs == 1 ? 0 : (now - rounded) / timer->every;
 }
 
-/* The same by the wall clock. False: it is too early, since the clock was set
- * or runs slower. */
-static bool
+/* The same by the wall clock. Returns -1 if it is too early, since the clock
+ * was set or runs slower. */
+static int64_t
 tick_wall(struct timer *timer, struct timers_now now) {
     int64_t seconds = now.wall / NANO, unit = timer->at == 'H' ? 3600 : 60;
     int64_t next = next_tick(timer, seconds);
-    bool early = next > seconds;
-    timer->skipped = early || timer->at == 'D' ? 0 : (seconds - next) / unit;
-    timer->last = early ? timer->last : seconds;
+    if (next <= seconds)
+        timer->last = seconds;
     timer->due = wall_due(timer, now);
-    return !early;
+    if (next > seconds)
+        return -1;
+    return timer->at == 'D' ? 0 : (seconds - next) / unit;
 }
 
-bool
+int64_t
 timers_due(struct timers_now now, struct timer *tick) {
-    bool early = true;
-    while (early) {
-        int64_t rounded = timers_next();
-        if (rounded > now.mono)
-            return false;
-        uint32_t i = heap()->timer;
-        struct timer *timer = &all->pool[i];
-        early = timer->at && !tick_wall(timer, now);
-        if (timer->every)
-            tick_period(timer, rounded, now.mono);
-        else if (!timer->at)
+    int64_t missed = -1, rounded;
+    while (missed < 0 && (rounded = timers_next()) <= now.mono) {
+        struct timer *timer = &pool[heap->timer];
+        missed = 0;
+        if (timer->at)
+            missed = tick_wall(timer, now);
+        else if (timer->every)
+            missed = tick_period(timer, rounded, now.mono);
+        else
             timer->due = INT64_MAX / 2;
         *tick = *timer;
-        sift(0, (struct slot){wake_at(timer), i});
-        if (!early && timer->runs > 0 && --timer->runs == 0)
+        sift_down(0, slot_of(timer));
+        if (missed >= 0 && timer->runs > 0 && --timer->runs == 0)
             take_out(find_link(timer->key));
     }
-    return true;
+    return missed;
 }
 
 void
 timers_delay(const char *key, int64_t due) {
-    uint32_t *link = find_timer(key);
-    if (!link)
-        return;
-    struct timer *timer = &all->pool[*link];
-    timer->due = due;
-    if (timer->next)
-        sift(timer->place, (struct slot){wake_at(timer), *link});
+    uint32_t i = *find_key(key);
+    if (i != NONE && pool[i].next)
+        move_timer(&pool[i], due);
 }
 
 void
-timers_pause(const char *key, int64_t pause, int64_t now) {
-    uint32_t *link = find_timer(key);
-    if (!link)
+timers_pause(const char *key, unsigned char fails, int64_t until) {
+    uint32_t i = *find_key(key);
+    if (i == NONE)
         return;
-    struct timer *timer = &all->pool[*link];
-    int64_t late = now + pause - timer->due;
-    timer->pause = pause;
-    if (timer->at || late <= 0)
-        return;
-    timer->due += timer->every
-                      ? (late - 1) / timer->every * timer->every + timer->every
-                      : late;
-    sift(timer->place, (struct slot){wake_at(timer), *link});
+    struct timer *timer = &pool[i];
+    int64_t late = until - timer->due, every = timer->every;
+    timer->fails = fails;
+    if (!timer->at && late > 0)
+        move_timer(timer,
+                   timer->due +
+                       (every ? (late - 1) / every * every + every : late));
 }
 
 void
 timers_set_clock(struct timers_now now) {
-    struct timer *timer;
-    for (uint32_t i = 0; (timer = timers_at(i)); i++)
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct timer *timer = &pool[heap[i].timer];
         if (timer->at)
             timer->due = wall_due(timer, now);
+    }
     order_all();
 }
 
 struct timer *
 timers_at(uint32_t i) {
-    if (!all || i >= all->count)
-        return NULL;
-    return &all->pool[heap()[i].timer];
+    return i < all->count ? &pool[heap[i].timer] : NULL;
 }
 
 int
@@ -350,8 +370,6 @@ timers_first(struct timer *first[], int most, uint32_t *total) {
 
 struct timers *
 timers_save(void) {
-    if (timers_open() < 0)
-        return NULL;
     struct timers *copy = malloc(bytes(all->size));
     return copy ? memcpy(copy, all, bytes(all->size)) : NULL;
 }
@@ -359,5 +377,5 @@ timers_save(void) {
 void
 timers_restore(struct timers *saved) {
     free(all);
-    all = saved;
+    use_block(saved);
 }

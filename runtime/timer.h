@@ -19,28 +19,26 @@ struct timer {
     const char *call; /* the callback's name */
     const char *next; /* of the callback that decides when it is due; or NULL */
     char at;          /* D, H, M or 0 */
-    int second;       /* of D: the time of day */
+    unsigned char fails; /* failures in a row */
+    int second;          /* of D: the time of day */
     void *arg;
-    int64_t every;   /* the period in nanoseconds; 0 = it has none */
-    int64_t runs;    /* how many are left; 0 = no limit */
-    int64_t last;    /* of D, H, M: the wall clock at the last tick, seconds */
-    int64_t due;     /* the exact deadline, monotonic nanoseconds */
-    int64_t skipped; /* ticks that were missed before the last one */
-    int64_t pause;   /* how long it rests after a failure, nanoseconds */
-    uint32_t place;  /* in the heap */
-    uint32_t chain;  /* the next in its hash chain, or in the free list */
+    int64_t every;  /* the period in nanoseconds; 0 = it has none */
+    int64_t runs;   /* how many are left; 0 = no limit */
+    int64_t last;   /* of D, H, M: the wall clock at the last tick, seconds */
+    int64_t due;    /* the exact deadline, monotonic nanoseconds */
+    uint32_t place; /* in the heap */
+    uint32_t chain; /* the next in its hash chain, or in the free list */
 };
 
 /* All timers; holds only indices, so that a copy of the bytes is a copy. */
 struct timers;
 
-/* timers_span sets the seconds to a multiple of which deadlines are rounded up,
- * except those of timers with `own`. */
+/* timers_span: deadlines are rounded up to a multiple of `seconds`, except
+ * those of timers with `own`. */
 void timers_span(double seconds);
 
-/* timers_open allocates the first timers. Returns 0, or -1 when memory is
- * short.
- */
+/* timers_open allocates the first timers; before any other call. Returns 0, or
+ * -1 when memory is short. */
 int timers_open(void);
 
 /* timers_add adds a timer with this key, call, next, at, arg, every and runs;
@@ -56,21 +54,22 @@ int timers_set(const struct timer *timer, struct timers_now now);
 int timers_remove(const char *key, bool own);
 /* timers_delay sets the deadline of a timer that has a `next`. */
 void timers_delay(const char *key, int64_t due);
-/* timers_pause lets a timer rest for `pause` nanoseconds from `now` on; a
- * period keeps its phase. */
-void timers_pause(const char *key, int64_t pause, int64_t now);
+/* timers_pause sets how often a timer failed in a row, and delays it until
+ * `until`, if it is not due later; a period keeps its phase. */
+void timers_pause(const char *key, unsigned char fails, int64_t until);
 
 /* timers_due copies the next timer that is due to `tick`, and sets its next
- * deadline, or removes it after its last run. Returns false if none is due. */
-bool timers_due(struct timers_now now, struct timer *tick);
+ * deadline, or removes it after its last run. Returns how many ticks were
+ * missed before this one; -1 = no timer is due. */
+int64_t timers_due(struct timers_now now, struct timer *tick);
 /* timers_next is the first deadline, rounded up; INT64_MAX if there is no
- * timer.
- */
+ * timer. */
 int64_t timers_next(void);
 /* timers_set_clock computes the deadlines by the wall clock again. */
 void timers_set_clock(struct timers_now now);
 
-/* timers_at returns timer number `i`, in no order; NULL = past the last one. */
+/* timers_at returns timer number `i`, in no particular order; NULL = past the
+ * last one. */
 struct timer *timers_at(uint32_t i);
 /* timers_first lists at most `most` timers, those that are due first, in order.
  * Returns how many; `total` is the number of all timers. */
