@@ -11,7 +11,6 @@
 #include "callback.h"
 #include "control.h"
 #include "failure.h"
-#include "folder.h"
 #include "handler.h"
 #include "lock.h"
 #include "log.h"
@@ -29,17 +28,14 @@ enum {
     FORCED = 252,    /* exit status: forced after svr.close.force_close_delay */
     HUNG = 253       /* exit status: it hung, and the watchdog ended it */
 };
-#define MILLI    INT64_C(1000000)
-#define PID_FILE "run/" SVR_PROJECT ".pid"
+#define MILLI INT64_C(1000000)
 
-static int folder;
 static _Atomic double close_delay = 10;
 
 static bool started;  /* on_start has succeeded */
 static int waits_for; /* parts that have the server wait */
 static int64_t run_at, run_pause;
 static atomic_int closing = OPEN; /* the exit status, once it is wanted */
-static atomic_bool figures_wanted;
 
 /* Calls a hook, and handles its failure. */
 static int
@@ -90,18 +86,6 @@ svr_close(int exit_code) {
         return -1;
     begin_close(exit_code);
     return 0;
-}
-
-/* Logs that the close is ended by force, and what the loop is stuck in. */
-static void
-forced(void) {
-    char name[64];
-    watchdog_doing(name);
-    svr_warn("close: forced after %g s%s%s, exit_code = %d", close_delay,
-             *name ? ", stuck in " : "", name, closing == HUNG ? HUNG : FORCED);
-    unlinkat(folder, PID_FILE, 0);
-    unlinkat(folder, "run/control", 0);
-    log_drain();
 }
 
 /* ---- Summary ---------------------------------------------------------- */
@@ -163,35 +147,6 @@ reload(void) {
     timers_set_clock(callback_clock()); /* the zone may be another one */
 }
 
-static void
-reject_reload(void) {
-    svr_fail("the server is closing");
-    reload_reject();
-}
-
-static void
-begin_reload(void) {
-    if (closing == OPEN)
-        reload_begin();
-    else
-        reject_reload();
-}
-
-/* ---- Status ----------------------------------------------------------- */
-
-static void
-write_figures(void) {
-    status_refresh();
-    figures_wanted = false;
-    control_figures();
-}
-
-static void
-ask_figures(void) {
-    figures_wanted = true;
-    loop_wake();
-}
-
 /* ---- The loop --------------------------------------------------------- */
 
 static void
@@ -225,8 +180,10 @@ static void
 end(void) {
     status_state("closing");
     watchdog_limits(0, false); /* from here the close has its own bound */
-    if (reload_ready())
-        reject_reload();
+    if (reload_ready()) {
+        svr_fail("the server is closing");
+        reload_reject();
+    }
     callback_posts(true);
     part_send(PART_CLOSE, reload_conf(), closing == RESTART ? "restart" : NULL);
     summarize(NULL);
@@ -243,12 +200,9 @@ hung(const char *found) {
     status_state("hung");
 }
 
-static const struct watchdog_duty watchdog_duty = {.wake = control_wake,
-                                                   .hung = hung};
-
 int
 server_run(void) {
-    watchdog_start(&watchdog_duty);
+    watchdog_start(hung);
     while (closing == OPEN) {
         status_loop.turns++;
         if (reload_ready())
@@ -258,8 +212,7 @@ server_run(void) {
         callback_watches();
         if (closing == OPEN && loop_now() >= run_at)
             run();
-        if (figures_wanted)
-            write_figures();
+        control_turn();
         if (closing == OPEN)
             wait_for_events();
     }
@@ -269,31 +222,8 @@ server_run(void) {
 
 /* ---- Start ------------------------------------------------------------ */
 
-static int
-write_pid(void) {
-    char text[16];
-    size_t length = (size_t)sprintf(text, "%d\n", (int)getpid());
-    return folder_replace(folder, PID_FILE, text, length, 0644, NULL) < 0
-               ? svr_fail(PID_FILE ": %s", strerror(errno))
-               : 0;
-}
-
-/* run/ was removed and has been restored. */
-static void
-restored(void) {
-    if (write_pid() < 0)
-        svr_err("%s", failure_reason());
-}
-
 static const struct callback_duty callback_duty = {.close = begin_close,
                                                    .closing = is_closing};
-
-static const struct control_duty control_duty = {.close = close_by_request,
-                                                 .reload = begin_reload,
-                                                 .forced = forced,
-                                                 .ask = ask_figures,
-                                                 .state = reload_state,
-                                                 .restored = restored};
 
 /* Calls on_start, and begins the first run. */
 static int
@@ -325,7 +255,7 @@ server_begin(void *unused) {
 
 int
 server_start(int dir) {
-    folder = part_folder = dir;
+    part_folder = dir;
     callback_open(&callback_duty);
     if (timers_open() < 0) {
         svr_fail("timers: no memory");
@@ -334,14 +264,12 @@ server_start(int dir) {
     int opened = reload_open(dir, apply_conf);
     if (opened < 0)
         return opened == RELOAD_BAD_CONF ? SERVER_BAD_CONF : SERVER_FAILED;
-    if (write_pid() < 0)
-        return SERVER_FAILED;
     if (loop_open() < 0) {
         svr_fail("event loop: %s", strerror(errno));
         return SERVER_FAILED;
     }
     status_state("starting");
-    if (control_open(dir, &control_duty) < 0)
+    if (control_open(dir, close_by_request) < 0)
         return SERVER_FAILED;
     reload_log_conf(NULL);
     waits_for = part_send(PART_START, reload_conf(), NULL);
@@ -380,7 +308,6 @@ server_leave(int status) {
     if (restarts)
         end_parts(&status);
     status_remove();
-    unlinkat(folder, PID_FILE, 0);
-    unlinkat(folder, "run/control", 0);
+    control_remove();
     return status;
 }

@@ -1,12 +1,11 @@
 /* signals: what signals mean to the server, and what its threads and children
  * inherit.
  *
- * A child inherits the mask of the thread that starts it, and what is ignored.
- * So the thread of the hooks blocks nothing, and no signal is ignored: each has
- * its default or a handler, which exec resets. The main thread waits for the
- * signals, and the kernel prefers it. Only a signal that finds it busy with
- * another one, or comes right after one, may interrupt a hook, by a handler
- * that does the same. */
+ * A child inherits the mask of the thread that starts it, and the signals that
+ * are ignored. So the thread of the hooks blocks nothing, and no signal is
+ * ignored: each has its default or a handler, which exec resets. The kernel
+ * prefers the main thread, which does nothing but run these handlers. Only a
+ * signal that comes again while its handler runs may interrupt a hook. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -34,8 +33,12 @@ static pid_t server;
 static atomic_uint noted; /* a bit for each signal that came */
 static atomic_bool held;
 
-/* Notes a signal. Also runs as a handler, in a child just born too: there the
- * signal has its default. */
+void
+signals_wake(void) {
+    eventfd_write(bell, 1);
+}
+
+/* Notes a signal. In a child that was just born the signal has its default. */
 static void
 note_signal(int number) {
     int saved = errno;
@@ -47,7 +50,7 @@ note_signal(int number) {
         if (held)
             pthread_kill(life.thread, number);
         else
-            eventfd_write(bell, 1);
+            signals_wake();
     }
     errno = saved;
 }
@@ -71,15 +74,6 @@ set_handlers(void (*note)(int), void (*pass)(int)) {
 static void
 free_child(void) {
     set_handlers(SIG_DFL, SIG_DFL);
-}
-
-static sigset_t
-taken_set(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    for (int i = 0; i < TAKEN; i++)
-        sigaddset(&set, taken[i]);
-    return set;
 }
 
 void
@@ -124,26 +118,24 @@ live_life(void *unused) {
 
 int
 signals_run(int (*run)(int arg), int arg) {
-    sigset_t set = taken_set(), all;
+    sigset_t others; /* what the user handles is for the hooks' thread */
     life.run = run;
     life.arg = arg;
     server = getpid();
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bell < 0)
         return errno;
-    sigfillset(&all); /* what the user handles is for the hooks' thread */
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
     set_handlers(note_signal, pass_signal);
+    sigfillset(&others);
+    for (int i = 0; i < TAKEN; i++)
+        sigdelset(&others, taken[i]);
+    pthread_sigmask(SIG_SETMASK, &others, NULL);
     int error = pthread_atfork(NULL, NULL, free_child);
     if (error == 0)
         error = signals_thread(NULL, live_life, NULL);
-    if (error)
-        return error;
-    for (;;) {
-        int number = sigwaitinfo(&set, NULL);
-        if (number > 0)
-            note_signal(number);
-    }
+    while (!error)
+        pause();
+    return error;
 }
 
 int
@@ -163,8 +155,9 @@ signals_take(void) {
 
 void
 signals_hold(void) {
-    sigset_t set = taken_set();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigset_t every;
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, NULL);
     held = true;
     for (int number = signals_take(); number; number = signals_take())
         raise(number);
