@@ -29,7 +29,7 @@
 #define PID_FILE     "run/" SVR_PROJECT ".pid"
 #define CONTROL_FILE "run/control"
 enum { CLIENTS = 32, REQUEST_SIZE = 64 };
-enum { FIGURES_MS = 300, DEAF_MS = 100, READ_MS = 100, SEND_MS = 2000 };
+enum { FIGURES_MS = 300, RETRY_MS = 100, READ_MS = 100, SEND_MS = 2000 };
 #define MILLI INT64_C(1000000)
 
 /* A client whose answer is still to come. */
@@ -42,17 +42,17 @@ struct client {
     char request[REQUEST_SIZE];
 };
 
-static void (*begin_close)(void);
+static void (*begin_close)(int exit_code);
 static pthread_t thread;
 static bool serves; /* the thread runs */
 static atomic_bool stops;
 static int folder, removals = -1, listener = -1;
-static int spare = -1; /* closed for a client where no descriptor is free */
-static struct client clients[CLIENTS + 1]; /* the last one is refused */
+static int spare = -1; /* kept for a client when no other one is free */
+static struct client clients[CLIENTS + 1]; /* the last slot is to refuse one */
 static bool reload_wanted;
 static unsigned reloads_begun;
 
-/* What the loop and this thread want of each other. */
+/* Shared with the loop. */
 static atomic_uint figures_wanted, figures_written;
 static _Atomic int64_t force_at = INT64_MAX;
 static _Atomic double force_delay, reload_wait = 10;
@@ -60,8 +60,8 @@ static atomic_int force_status;
 
 /* ---- Clients ---------------------------------------------------------- */
 
-/* Closes a client's connection; its descriptor becomes the spare one again,
- * with no moment in which another thread could take it. */
+/* Closes a client's connection. If the spare descriptor was used, this one is
+ * the next spare; no other thread can take it in between. */
 static void
 hang_up(struct client *client) {
     if (spare < 0 && dup3(listener, client->fd, O_CLOEXEC) == client->fd)
@@ -74,12 +74,7 @@ hang_up(struct client *client) {
 /* Answers with the exit status for svr.sh and a text. */
 static void
 answer_client(struct client *client, int code, const char *text) {
-    char digit = (char)('0' + code);
-    struct iovec pieces[] = {
-        {&digit, 1}, {(void *)text, strlen(text)}, {(void *)"\n", 1}};
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
-    while (sendmsg(client->fd, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
-        continue;
+    dprintf(client->fd, "%d%s\n", code, text);
     hang_up(client);
 }
 
@@ -126,7 +121,7 @@ serve_request(struct client *client) {
     if (strcmp(request, "close") == 0) {
         client->wait = END;
         client->deadline = INT64_MAX;
-        begin_close();
+        begin_close(0);
     } else if (strcmp(request, "state") == 0) {
         reload_state(state, sizeof state);
         answer_client(client, 0, state);
@@ -144,7 +139,8 @@ serve_request(struct client *client) {
         answer_client(client, 2, "unknown request");
 }
 
-/* Reads a request, which may come in pieces, or not in time. */
+/* Reads a request, which may come in pieces. Returns false if there is none in
+ * time; the connection is then closed. */
 static bool
 read_request(struct client *client) {
     struct pollfd ready = {.fd = client->fd, .events = POLLIN};
@@ -169,15 +165,15 @@ read_request(struct client *client) {
     return false;
 }
 
-/* Accepts a client, if need be with the spare descriptor. Where that one is in
- * use too, the client has to wait. */
+/* Accepts a client, with the spare descriptor if no other one is free. If that
+ * one is in use too, the client waits in the queue. */
 static int
 accept_client(void) {
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
         return fd;
     if (spare < 0) {
-        poll(NULL, 0, DEAF_MS);
+        poll(NULL, 0, RETRY_MS);
         return -1;
     }
     close(spare);
@@ -229,8 +225,9 @@ show_server(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char pid[16];
     size_t length = (size_t)sprintf(pid, "%d\n", (int)getpid());
-    if (folder_replace(folder, PID_FILE, pid, length, 0644, NULL) < 0)
-        return svr_fail(PID_FILE ": %s", strerror(errno));
+    int result = folder_replace(folder, PID_FILE, pid, length, 0644, NULL);
+    if (result < 0)
+        svr_fail(PID_FILE ": %s", strerror(errno));
     snprintf(address.sun_path, sizeof address.sun_path,
              "/proc/self/fd/%d/" CONTROL_FILE, folder);
     unlinkat(folder, CONTROL_FILE, 0);
@@ -238,8 +235,8 @@ show_server(void) {
     if (listener < 0 || fchmod(listener, 0600) < 0 ||
         bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
         listen(listener, CLIENTS) < 0)
-        return svr_fail(CONTROL_FILE ": %s", strerror(errno));
-    return 0;
+        result = svr_fail(CONTROL_FILE ": %s", strerror(errno));
+    return result;
 }
 
 void
@@ -248,7 +245,8 @@ control_remove(void) {
     unlinkat(folder, CONTROL_FILE, 0);
 }
 
-/* Watches run/ for the removal of a file; nothing else wakes an idle server. */
+/* Has the thread woken when a file of run/ is removed; an idle server never
+ * wakes to look. */
 static void
 watch_removals(void) {
     char path[32];
@@ -288,7 +286,7 @@ take_signals(void) {
         bool closes = number == SIGTERM || number == SIGINT;
         svr_info("signal %d%s", number, closes ? "" : ": reload");
         if (closes)
-            begin_close();
+            begin_close(0);
         else
             reload_wanted = true;
     }
@@ -374,7 +372,7 @@ run_control(void *unused) {
 }
 
 int
-control_open(int dir, void (*its_close)(void)) {
+control_open(int dir, void (*its_close)(int exit_code)) {
     folder = dir;
     begin_close = its_close;
     if (show_server() < 0)

@@ -10,7 +10,7 @@
  * and the control socket, and starts the thread. It restores both, and the
  * lock, if somebody removes them. `close` begins a safe close, and returns at
  * once. Returns 0, or -1 as svr_fail. The loop thread's. */
-int control_open(int dir, void (*close)(void));
+int control_open(int dir, void (*close)(int exit_code));
 
 /* control_limits sets the seconds that a client waits for a reload. Any thread,
  * as all functions below unless they say otherwise. */

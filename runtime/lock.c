@@ -66,24 +66,19 @@ open_lock(int dir) {
     for (;;) {
         int fd =
             folder_open(dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (fd < 0)
-            return -1;
-        if (lock_file(fd) < 0) {
-            folder_close(fd);
-            return -1;
-        }
-        if (has_name(fd, dir))
+        int result = fd < 0 ? -1 : lock_file(fd);
+        if (result == 0 && has_name(fd, dir))
             return fd;
-        close(fd); /* it was replaced in between */
+        folder_close(fd);
+        if (result < 0)
+            return -1; /* otherwise it was replaced in between */
     }
 }
 
 static int
 refuse_lock(int dir) {
     struct lock_holder holder;
-    if (errno != EAGAIN)
-        return svr_fail(LOCK_FILE ": %s", strerror(errno));
-    if (lock_held(dir, &holder) < 0)
+    if (errno != EAGAIN || lock_held(dir, &holder) < 0)
         return svr_fail(LOCK_FILE ": %s", strerror(errno));
     return holder.pid ? svr_fail("already running (pid %d)", (int)holder.pid)
                       : svr_fail("already running");

@@ -70,11 +70,6 @@ is_closing(void) {
     return closing != OPEN;
 }
 
-static void
-close_by_request(void) {
-    begin_close(0);
-}
-
 void
 server_restart(void) {
     begin_close(RESTART);
@@ -269,7 +264,7 @@ server_start(int dir) {
         return SERVER_FAILED;
     }
     status_state("starting");
-    if (control_open(dir, close_by_request) < 0)
+    if (control_open(dir, begin_close) < 0)
         return SERVER_FAILED;
     reload_log_conf(NULL);
     waits_for = part_send(PART_START, reload_conf(), NULL);

@@ -3,9 +3,11 @@
  *
  * A child inherits the mask of the thread that starts it, and the signals that
  * are ignored. So the thread of the hooks blocks nothing, and no signal is
- * ignored: each has its default or a handler, which exec resets. The kernel
- * prefers the main thread, which does nothing but run these handlers. Only a
- * signal that comes again while its handler runs may interrupt a hook. */
+ * ignored: each has its default or a handler, which exec resets. The main
+ * thread waits for the signals, and the kernel prefers it; a blocked signal is
+ * not lost while system(3) ignores it. Only a signal that finds the main thread
+ * busy with another one, or comes right after one, interrupts a hook, by a
+ * handler that does the same. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -19,9 +21,7 @@
 #include "signals.h"
 
 static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-static const int passed[] = {SIGPIPE, SIGXFSZ};
 enum { TAKEN = sizeof taken / sizeof *taken };
-enum { PASSED = sizeof passed / sizeof *passed };
 
 static struct {
     int (*run)(int arg);
@@ -38,7 +38,8 @@ signals_wake(void) {
     eventfd_write(bell, 1);
 }
 
-/* Notes a signal. In a child that was just born the signal has its default. */
+/* Notes a signal; also as its handler. In a child that was just born the signal
+ * has its default. */
 static void
 note_signal(int number) {
     int saved = errno;
@@ -62,12 +63,12 @@ pass_signal(int number) {
 
 static void
 set_handlers(void (*note)(int), void (*pass)(int)) {
-    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = pass, .sa_flags = SA_RESTART};
+    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL);
+    action.sa_handler = note;
     for (int i = 0; i < TAKEN; i++)
         sigaction(taken[i], &action, NULL);
-    action.sa_handler = pass;
-    for (int i = 0; i < PASSED; i++)
-        sigaction(passed[i], &action, NULL);
 }
 
 /* Runs in a child of fork(2), which may live on without an exec. */
@@ -118,23 +119,27 @@ live_life(void *unused) {
 
 int
 signals_run(int (*run)(int arg), int arg) {
-    sigset_t others; /* what the user handles is for the hooks' thread */
+    sigset_t set, every;
     life.run = run;
     life.arg = arg;
     server = getpid();
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bell < 0)
         return errno;
-    set_handlers(note_signal, pass_signal);
-    sigfillset(&others);
+    sigemptyset(&set);
     for (int i = 0; i < TAKEN; i++)
-        sigdelset(&others, taken[i]);
-    pthread_sigmask(SIG_SETMASK, &others, NULL);
+        sigaddset(&set, taken[i]);
+    sigfillset(&every); /* what the user handles is for the hooks' thread */
+    pthread_sigmask(SIG_SETMASK, &every, NULL);
+    set_handlers(note_signal, pass_signal);
     int error = pthread_atfork(NULL, NULL, free_child);
     if (error == 0)
         error = signals_thread(NULL, live_life, NULL);
-    while (!error)
-        pause();
+    while (!error) {
+        int number = sigwaitinfo(&set, NULL);
+        if (number > 0)
+            note_signal(number);
+    }
     return error;
 }
 

@@ -20,7 +20,8 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
 }
 
 static void
-nothing(void) {
+close_never(int exit_code) {
+    (void)exit_code;
 }
 
 void
@@ -148,7 +149,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char line[256];
     size_t piece = size ? 1 + data[0] % 70u : 1, used = 0;
     struct client *client = &clients[0];
-    begin_close = nothing;
+    begin_close = close_never;
     listener =
         listener < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : listener;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
