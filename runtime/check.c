@@ -22,7 +22,7 @@ enum { VERDICT_FD = 3, LIMIT_MS = 3000 };
 #define FAILED "failed:"
 
 /* Starts the program in a group of its own, with no signal blocked, so that it
- * dies of what the server would; its descriptor `fd` is `verdict`. */
+ * dies of the same signals as the server; its descriptor `fd` is `verdict`. */
 static int
 start_trial(int dir, int fd, int verdict, const char *program,
             char *const argv[], pid_t *pid) {
@@ -76,8 +76,8 @@ check_ask(int dir, int fd, const char *program, char *const argv[],
     return 0;
 }
 
-/* Opens this program, since under valgrind execve(2) takes /proc/self/exe for
- * valgrind. The descriptor is none that the new process uses otherwise. */
+/* Opens this program: under valgrind, /proc/self/exe itself would start
+ * valgrind. The descriptor is not one that the new process uses. */
 static int
 open_program(void) {
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -103,7 +103,7 @@ judge_answer(const char *answer, char warning[FAILURE_SIZE]) {
 
 int
 check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
-    char answer[FAILURE_SIZE], size[24], version[16], program[32];
+    char answer[FAILURE_SIZE] = "", size[24], version[16], program[32];
     char *argv[] = {SVR_PROJECT,
                     "--check",
                     (char *)check.source.code,
@@ -124,8 +124,8 @@ check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
     return result > 0 ? judge_answer(answer, warning) : -1;
 }
 
-/* Does all that a reload would do before the first thing that is seen. Writes a
- * warning: the build lists the static variables in svr_statics. */
+/* Does all that a reload does before its first visible effect. Warns of static
+ * variables, which the build lists in svr_statics. */
 static int
 try_all(const struct check *check, char warning[FAILURE_SIZE]) {
     struct handler handler;

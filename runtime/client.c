@@ -30,9 +30,9 @@ struct talk {
     const char *request;
     enum client_wait wait;
     struct lock_holder holder;
-    int64_t until; /* when to give up, monotonic */
-    int process;   /* a pidfd of the server, -1: unknown */
-    char *answer;  /* NULL: none in time */
+    int64_t until; /* when to give up, by loop_now */
+    int process;   /* a pidfd of the server; -1 = unknown */
+    char *answer;  /* NULL = none in time */
 };
 
 static bool
@@ -64,7 +64,7 @@ left_ms(const struct talk *talk) {
     return loop_millis(talk->until, loop_now());
 }
 
-/* Connects. A server that has just begun may need a moment, and one that is
+/* Connects. A server that is starting may need a moment, and one that is
  * stopped may have no room for another client. */
 static int
 dial(int dir, struct talk *talk) {
@@ -89,10 +89,10 @@ dial(int dir, struct talk *talk) {
     return -1;
 }
 
-/* Reads the whole answer, to the end of the connection. Returns false if that
- * did not come in time. */
+/* Copies what comes on `fd`, to its end. Returns false if that does not come in
+ * time. */
 static bool
-read_answer(int fd, const struct talk *talk, FILE *out) {
+copy_answer(int fd, const struct talk *talk, FILE *out) {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     char bytes[4096];
     ssize_t got = 1;
@@ -106,7 +106,8 @@ read_answer(int fd, const struct talk *talk, FILE *out) {
     return true;
 }
 
-/* Sends the request and reads the answer. It is empty if the server ended. */
+/* Sends the request and reads the answer. It is empty if the connection was
+ * closed without one. */
 static void
 ask_server(int dir, struct talk *talk, int64_t patience_ms) {
     char line[80];
@@ -120,7 +121,7 @@ ask_server(int dir, struct talk *talk, int64_t patience_ms) {
     size_t length = (size_t)snprintf(line, sizeof line, "%s\n", talk->request);
     FILE *out = buffer_open(&text);
     bool whole = out && send(fd, line, length, MSG_NOSIGNAL) > 0 &&
-                 read_answer(fd, talk, out);
+                 copy_answer(fd, talk, out);
     bool kept = buffer_close(&text, out) == 0;
     close(fd);
     if (whole && kept)
@@ -135,8 +136,7 @@ ask_server(int dir, struct talk *talk, int64_t patience_ms) {
 /* Prints the status that the server published last. */
 static int
 print_last_status(int dir, const struct talk *talk) {
-    char path[64], bytes[4096];
-    ssize_t got;
+    char path[64];
     const char *space = strchr(talk->request, ' ');
     snprintf(path, sizeof path, "run/status%s", space ? space + 1 : "");
     int fd = folder_open(dir, path, O_RDONLY | O_CLOEXEC, 0);
@@ -147,14 +147,16 @@ print_last_status(int dir, const struct talk *talk) {
                 (int)talk->holder.pid, path, strerror(errno));
         return 0;
     }
-    while ((got = read(fd, bytes, sizeof bytes)) > 0)
-        fwrite(bytes, 1, (size_t)got, stdout);
+    copy_answer(fd, talk, stdout);
     close(fd);
     return 0;
 }
 
+/* Prints why there is no answer, or the last status. Returns the exit status.
+ */
 static int
 no_answer(int dir, const struct talk *talk) {
+    bool pending = talk->wait == CLIENT_VERDICT;
     int pid = (int)talk->holder.pid;
     if (errno == EACCES || errno == EPERM) {
         fprintf(stderr,
@@ -165,17 +167,11 @@ no_answer(int dir, const struct talk *talk) {
     }
     if (strncmp(talk->request, "status", strlen("status")) == 0)
         return print_last_status(dir, talk);
-    if (talk->wait == CLIENT_VERDICT) {
-        printf("pending: the server (pid %d) does not answer; is it stopped? "
-               "(kill -CONT %d)\n",
-               pid, pid);
-        return CLIENT_PENDING;
-    }
-    fprintf(stderr,
-            SVR_PROJECT ": the server (pid %d) does not answer; is it "
-                        "stopped? (kill -CONT %d; kill -KILL %d ends it)\n",
-            pid, pid, pid);
-    return 1;
+    fprintf(pending ? stdout : stderr,
+            "%s: the server (pid %d) does not answer; is it stopped? "
+            "(kill -CONT %d; kill -KILL %d ends it)\n",
+            pending ? "pending" : SVR_PROJECT, pid, pid, pid);
+    return pending ? CLIENT_PENDING : 1;
 }
 
 /* ---- Requests --------------------------------------------------------- */
@@ -189,7 +185,7 @@ has_ended(const struct talk *talk, int millis) {
 }
 
 /* Waits until the server is gone: its process has ended and its lock is free.
- */
+ * Returns `status`, or 1 if that takes too long. */
 static int
 wait_for_end(int dir, const struct talk *talk, int status) {
     has_ended(talk, left_ms(talk));
@@ -217,8 +213,8 @@ patience(const struct talk *talk) {
     return ANSWER_MS;
 }
 
-/* Reports whether the server answers at all: what follows may take as long as
- * its on_start does. */
+/* Reports whether the server answers at all; asked before a request that may
+ * take as long as its on_start does. */
 static bool
 is_awake(int dir) {
     struct talk talk = {.request = "state"};

@@ -21,24 +21,24 @@ static int held = -1;
 static _Atomic int64_t close_noted, reload_noted;
 
 int
-lock_inherit(const char *word) {
-    const char *number = getenv(word);
+lock_inherit(const char *name) {
+    const char *number = getenv(name);
     int fd = number ? atoi(number) : -1;
-    unsetenv(word);
+    unsetenv(name);
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
 }
 
 int
-lock_leave(const char *word, int number) {
+lock_leave(const char *name, int number) {
     static char left[8][40]; /* setenv(3) would take memory each time */
     int i = 0;
-    while (i < 7 && *left[i] && strncmp(left[i], word, strlen(word)) != 0)
+    while (i < 7 && *left[i] && strncmp(left[i], name, strlen(name)) != 0)
         i++;
-    snprintf(left[i], sizeof left[i], "%s=%d", word, number);
+    snprintf(left[i], sizeof left[i], "%s=%d", name, number);
     return putenv(left[i]);
 }
 
-/* A child that is forked shares the lock, and would hold it after our end. */
+/* A child of fork(2) shares the lock, and would hold it after our end. */
 static void
 let_go(void) {
     close(held);

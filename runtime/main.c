@@ -25,9 +25,10 @@
 
 #define CONSOLE_FILE "log/" SVR_PROJECT ".console"
 
-enum { USAGE = 2, REPORT_FD = 3, END_MS = 10000 };
+enum { USAGE = 2, END_MS = 10000 };
 
-static bool detaches; /* its console is still to be opened */
+static bool detaches;   /* a server in the background without a console yet */
+static int report = -1; /* to the client that waits for the start */
 
 /* Opens those of the standard descriptors that are closed, so that no other
  * file gets their numbers. */
@@ -44,8 +45,8 @@ open_folder(void) {
     return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Root does not serve where run/ belongs to another user: that user could
- * redirect its files, and could not use the files that root leaves there. */
+/* Refuses root where run/ belongs to another user: that user could redirect
+ * root's files, and could not use those that root leaves there. */
 static int
 check_user(int dir) {
     struct stat run;
@@ -61,8 +62,8 @@ check_user(int dir) {
                     user ? "--init-groups" : "--clear-groups");
 }
 
-/* Opens the console of a server in the background; it may be another server's
- * until the lock is taken. */
+/* Opens the console of a server in the background. Call it with the lock, since
+ * the file may be another server's. */
 static void
 take_console(int dir) {
     int in = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -77,10 +78,10 @@ take_console(int dir) {
 }
 
 /* Reports how the start went: a failure to the console, if there is one, and
- * everything to the client that waits on `report`, as the exit status for
- * svr.sh, a digit, and a line. Returns `status`. */
+ * everything to the client that waits, as the exit status for svr.sh, a digit,
+ * and a line. Returns `status`. */
 static int
-report_start(int report, int status) {
+report_start(int status) {
     if (status != 0 && !detaches)
         svr_err("start failed: %s", failure_reason());
     if (report < 0)
@@ -106,34 +107,35 @@ claim_folder(int dir) {
 
 /* The life of the server, from start to end. */
 static int
-live_server(int report) {
+live_server(void) {
     int dir = open_folder();
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1); /* few threads: saves memory */
 #endif
     if (claim_folder(dir) < 0)
-        return report_start(report, SERVER_FAILED);
+        return report_start(SERVER_FAILED);
     if (detaches)
         take_console(dir);
-    int status = report_start(report, server_start(dir));
+    int status = report_start(server_start(dir));
     return server_leave(status == 0 ? server_run() : status);
 }
 
 /* Serves; returns only if the server's thread cannot be started. */
 static int
-serve_folder(int report) {
-    prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
-    svr_fail("signals: %s", strerror(signals_run(live_server, report)));
-    return report_start(report, SERVER_FAILED);
+serve_folder(void) {
+    prctl(PR_SET_NAME, SVR_PROJECT); /* fexecve(3) set it to a number */
+    svr_fail("signals: %s", strerror(signals_run(live_server)));
+    return report_start(SERVER_FAILED);
 }
 
 static int
 command_run(int dir) {
     close(dir);
-    return serve_folder(lock_inherit(LOCK_REPORT));
+    report = lock_inherit(LOCK_REPORT);
+    return serve_folder();
 }
 
-/* Prints what the child `pid` reports of its start on `from`. */
+/* Reads how the start of the child `pid` went, and prints it. */
 static int
 await_start(int from, pid_t pid) {
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0),
@@ -166,12 +168,7 @@ await_start(int from, pid_t pid) {
 static int
 command_start(int dir) {
     int ends[2];
-    struct lock_holder holder;
-    if (lock_held(dir, &holder) == 1) {
-        fprintf(stderr, SVR_PROJECT ": already running (pid %d)\n",
-                (int)holder.pid);
-        return 1;
-    }
+    close(dir);
     pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
     if (pid < 0) {
         fprintf(stderr, SVR_PROJECT ": start failed: %s\n", strerror(errno));
@@ -183,12 +180,10 @@ command_start(int dir) {
     }
     setsid();
     detaches = true;
-    if (ends[1] != REPORT_FD && dup3(ends[1], REPORT_FD, O_CLOEXEC) < 0) {
-        svr_fail("%s", strerror(errno));
-        _exit(report_start(ends[1], SERVER_FAILED));
-    }
-    syscall(SYS_close_range, REPORT_FD + 1, ~0U, 0);
-    return serve_folder(REPORT_FD);
+    report = ends[1];
+    syscall(SYS_close_range, STDERR_FILENO + 1, report - 1, 0);
+    syscall(SYS_close_range, report + 1, ~0U, 0);
+    return serve_folder();
 }
 
 /* Derives svr_conf.h; no field may be a macro of those in `macros`. */

@@ -23,11 +23,8 @@
 static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 enum { TAKEN = sizeof taken / sizeof *taken };
 
-static struct {
-    int (*run)(int arg);
-    int arg;
-    pthread_t thread;
-} life;
+static int (*live)(void);
+static pthread_t life; /* the thread that runs it */
 static int bell = -1;
 static pid_t server;
 static atomic_uint noted; /* a bit for each signal that came */
@@ -49,7 +46,7 @@ note_signal(int number) {
     } else {
         noted |= 1U << number;
         if (held)
-            pthread_kill(life.thread, number);
+            pthread_kill(life, number);
         else
             signals_wake();
     }
@@ -111,17 +108,16 @@ signals_thread(pthread_t *thread, void *(*work)(void *arg), void *arg) {
 
 static void *
 live_life(void *unused) {
-    life.thread = pthread_self();
+    life = pthread_self();
     signals_unblock();
-    exit(life.run(life.arg));
+    exit(live());
     return unused;
 }
 
 int
-signals_run(int (*run)(int arg), int arg) {
+signals_run(int (*its_live)(void)) {
     sigset_t set, every;
-    life.run = run;
-    life.arg = arg;
+    live = its_live;
     server = getpid();
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bell < 0)

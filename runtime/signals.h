@@ -9,12 +9,12 @@
  * children must find it so; an ignored SIGCHLD also hides how children end. */
 void signals_reset(void);
 
-/* signals_run calls `life(arg)` in a thread with no signal blocked, and exits
+/* signals_run calls `live` in a thread with no signal blocked, and exits
  * with what it returns. The main thread takes SIGTERM, SIGINT, SIGHUP and
  * SIGUSR1, so that they neither end the process nor interrupt a hook; SIGPIPE
  * and SIGXFSZ only make a write fail. Returns an error number if the thread
  * cannot be started. */
-int signals_run(int (*life)(int arg), int arg);
+int signals_run(int (*live)(void));
 
 /* signals_fd returns a descriptor that is readable after a signal or
  * signals_wake. signals_wake is for any thread. */

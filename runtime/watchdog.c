@@ -22,8 +22,8 @@ static void (*_Atomic on_hang)(const char *found); /* NULL: not started */
 static _Atomic int64_t span;
 static atomic_bool by_report;
 
-/* What the loop reports. Only `work_began` is judged: when the work began
- * that no report has ended; 0 = there is none. */
+/* What the loop reports. Only `work_began` is judged: when the work began that
+ * no report has ended yet; 0 = there is none. */
 static _Atomic int64_t work_began, wait_began; /* 0: it does not wait */
 static _Atomic int64_t loop_began, idle;       /* the sum of its waits */
 static struct {
@@ -32,8 +32,8 @@ static struct {
     int64_t since, longest;
 } doing = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* What the control thread has seen: since when, up to when and for how long
- * the present work was there. */
+/* What the control thread has seen of the present work: when it began, the last
+ * look, and how long it has lasted as far as the looks were in time. */
 static struct {
     int64_t work, until, spent;
     bool warned, hung;
@@ -195,8 +195,8 @@ see_work(int64_t work) {
     seen.warned = false;
 }
 
-/* Each look adds at most the time to the next look as it was planned: a process
- * that was stopped, or a machine that was suspended, is no loop that hangs. */
+/* Each look counts at most the time for which it was planned, since a process
+ * that was stopped, or a machine that was suspended, does not hang. */
 int64_t
 watchdog_judge(void) {
     int64_t now = loop_now(), step = span / LOOKS;
