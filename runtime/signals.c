@@ -131,12 +131,13 @@ signals_run(int (*its_live)(void)) {
     int error = pthread_atfork(NULL, NULL, free_child);
     if (error == 0)
         error = signals_thread(NULL, live_life, NULL);
-    while (!error) {
+    if (error)
+        return error;
+    for (;;) {
         int number = sigwaitinfo(&set, NULL);
         if (number > 0)
             note_signal(number);
     }
-    return error;
 }
 
 int
