@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -20,22 +19,6 @@
 
 static bool unknown, warned; /* about types that are not known */
 
-/* Writes why there was no verdict on the types. */
-static void
-explain_silence(int end, int status, char why[FAILURE_SIZE]) {
-    if (end < 0)
-        snprintf(why, FAILURE_SIZE, READER ": %.200s", failure_reason());
-    else if (end == CHECK_LATE)
-        snprintf(why, FAILURE_SIZE, READER " took too long");
-    else if (WIFSIGNALED(status))
-        snprintf(why, FAILURE_SIZE, READER " died of signal %d (%s)",
-                 WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
-        snprintf(why, FAILURE_SIZE,
-                 READER " ended with status %d (is libdw1 installed?)",
-                 WEXITSTATUS(status));
-}
-
 /* Reports whether `line` begins with a word, and returns what is after it. */
 static const char *
 after_word(const char *line, const char *word) {
@@ -50,10 +33,8 @@ after_word(const char *line, const char *word) {
 static int
 compare_types(char *const argv[], char why[FAILURE_SIZE]) {
     char line[FAILURE_SIZE];
-    int status = 0;
-    int end =
-        check_ask(part_folder, STDOUT_FILENO, READER, argv, line, &status);
-    const char *text = end == CHECK_ENDED ? line : "";
+    int result = check_ask(part_folder, STDOUT_FILENO, READER, argv, line);
+    const char *text = result > 0 ? line : "";
     const char *changed = after_word(text, LAYOUT_CHANGED);
     const char *silent = after_word(text, LAYOUT_UNKNOWN);
     *why = '\0';
@@ -61,8 +42,14 @@ compare_types(char *const argv[], char why[FAILURE_SIZE]) {
         return svr_fail("%.400s: raise state_version and migrate", changed);
     if (silent)
         snprintf(why, FAILURE_SIZE, "%s", silent);
-    else if (!after_word(text, LAYOUT_SAME))
-        explain_silence(end, status, why);
+    else if (result <= 0)
+        snprintf(why, FAILURE_SIZE, READER "%s %.200s%s", result < 0 ? ":" : "",
+                 failure_reason(),
+                 strstr(failure_reason(), "status 127")
+                     ? " (is libdw1 installed?)"
+                     : "");
+    else if (!after_word(line, LAYOUT_SAME))
+        snprintf(why, FAILURE_SIZE, READER " wrote \"%.200s\"", line);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "folder.h"
 #include "handler.h"
 #include "log.h"
 
@@ -21,7 +22,7 @@ enum { VERDICT_FD = 3, LIMIT_MS = 3000 };
 #define FAILED "failed:"
 
 /* Starts the program in a group of its own, with no signal blocked, so that it
- * dies of what the server would; its descriptor `fd` is `verdict`. */
+ * dies of the same signals as the server; its descriptor `fd` is `verdict`. */
 static int
 start_trial(int dir, int fd, int verdict, const char *program,
             char *const argv[], pid_t *pid) {
@@ -44,92 +45,87 @@ start_trial(int dir, int fd, int verdict, const char *program,
     return error;
 }
 
-/* Reads the verdict, which is written at once. Returns false when there was
- * none in time. */
-static bool
-listen_to(int fd, char text[FAILURE_SIZE]) {
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    memset(text, 0, FAILURE_SIZE);
-    return poll(&ready, 1, LIMIT_MS) > 0 &&
-           read(fd, text, FAILURE_SIZE - 1) >= 0;
-}
-
 int
 check_ask(int dir, int fd, const char *program, char *const argv[],
-          char line[FAILURE_SIZE], int *status) {
-    int ends[2];
+          char line[FAILURE_SIZE]) {
+    int ends[2], status = 0;
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return svr_fail("check: %s", strerror(errno));
     int error = start_trial(dir, fd, ends[1], program, argv, &pid);
     close(ends[1]);
-    bool in_time = !error && listen_to(ends[0], line);
+    struct pollfd written = {.fd = ends[0], .events = POLLIN};
+    bool in_time = !error && poll(&written, 1, LIMIT_MS) > 0;
+    ssize_t got = in_time ? read(ends[0], line, FAILURE_SIZE - 1) : 0;
     close(ends[0]);
     if (error)
         return svr_fail("check: %s", strerror(error));
     kill(-pid, SIGKILL);
-    waitpid(pid, status, 0);
+    waitpid(pid, &status, 0);
+    line[got > 0 ? got : 0] = '\0';
     line[strcspn(line, "\n")] = '\0';
-    return in_time ? CHECK_ENDED : CHECK_LATE;
+    if (*line)
+        return 1;
+    if (!in_time)
+        svr_fail("did not answer within %d s", LIMIT_MS / 1000);
+    else if (WIFSIGNALED(status))
+        svr_fail("died of signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        svr_fail("ended with status %d", WEXITSTATUS(status));
+    return 0;
 }
 
-/* Opens this program, since under valgrind execve(2) takes /proc/self/exe for
- * valgrind. The descriptor is none that the new process uses otherwise. */
+/* Opens this program: under valgrind, /proc/self/exe itself would start
+ * valgrind. The descriptor is not one that the new process uses. */
 static int
 open_program(void) {
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     int other = fcntl(fd, F_DUPFD_CLOEXEC, VERDICT_FD + 1);
-    if (fd >= 0)
-        close(fd);
+    folder_close(fd);
     return other;
+}
+
+/* Judges the answer of the process that tries a handler. */
+static int
+judge_answer(const char *answer, char warning[FAILURE_SIZE]) {
+    size_t word = strlen(PASSED), used = strlen(warning);
+    if (strncmp(answer, FAILED, word) == 0)
+        return svr_fail("%s", answer + word);
+    if (strncmp(answer, PASSED, word) != 0)
+        return svr_fail("handler.so: wrote to descriptor %d while it loaded",
+                        VERDICT_FD);
+    if (answer[word])
+        snprintf(warning + used, FAILURE_SIZE - used, "%s%.256s",
+                 used ? ", " : "", answer + word);
+    return 0;
 }
 
 int
 check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
-    char text[FAILURE_SIZE] = "", running[2] = {check.running ? '1' : '0'},
-         size[24], version[16], program[32];
+    char answer[FAILURE_SIZE] = "", size[24], version[16], program[32];
     char *argv[] = {SVR_PROJECT,
                     "--check",
                     (char *)check.source.code,
                     (char *)check.source.conf,
-                    running,
+                    check.running ? "1" : "0",
                     size,
                     version,
                     NULL};
-    int status = 0;
     snprintf(size, sizeof size, "%zu", check.size);
     snprintf(version, sizeof version, "%d", check.version);
     int own = open_program();
     snprintf(program, sizeof program, "/proc/self/fd/%d", own);
-    int end =
-        check_ask(dir, VERDICT_FD, check.program ? check.program : program,
-                  argv, text, &status);
-    if (own >= 0)
-        close(own);
-    if (end < 0)
-        return -1;
-    size_t word = strlen(PASSED);
-    bool passed = strncmp(text, PASSED, word) == 0;
-    if (end == CHECK_ENDED && (passed || strncmp(text, FAILED, word) == 0)) {
-        size_t used = strlen(warning);
-        if (passed && text[word])
-            snprintf(warning + used, FAILURE_SIZE - used, "%s%.256s",
-                     used ? ", " : "", text + word);
-        return passed ? 0 : svr_fail("%s", text + word);
-    }
-    if (end == CHECK_LATE)
-        return svr_fail("handler.so: did not load within %d s",
-                        LIMIT_MS / 1000);
-    if (WIFSIGNALED(status))
-        return svr_fail("handler.so: died of signal %d (%s) while it loaded",
-                        WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return svr_fail("handler.so: ended the process with status %d while it "
-                    "loaded",
-                    WEXITSTATUS(status));
+    int result = check_ask(
+        dir, VERDICT_FD, check.program ? check.program : program, argv, answer);
+    folder_close(own);
+    if (result == 0)
+        svr_fail("handler.so: %s while it loaded", failure_reason());
+    return result > 0 ? judge_answer(answer, warning) : -1;
 }
 
-/* Does all that a reload would do before the first thing that is seen. Writes a
- * warning: the build lists the static variables in svr_statics. */
+/* Does all that a reload does before its first visible effect. Warns of static
+ * variables, which the build lists in svr_statics. */
 static int
 try_all(const struct check *check, char warning[FAILURE_SIZE]) {
     struct handler handler;

@@ -9,7 +9,7 @@
 
 /* What is tried. */
 struct check {
-    const char *program; /* who tries it; NULL: this very program */
+    const char *program; /* the server that tries it; NULL: this program */
     struct source source;
     bool running; /* it must continue with a state of this size and version */
     size_t size;
@@ -17,22 +17,19 @@ struct check {
 };
 
 /* check_run lets another process load the code, read the configuration and open
- * its logs, for 3 s at most, in the folder `dir`. Returns 0, with a warning
- * added to `text`, or -1 as svr_fail. Any thread. */
-int check_run(int dir, struct check check, char text[FAILURE_SIZE]);
-
-/* How a program ended that was asked. */
-enum check_end { CHECK_ENDED, CHECK_LATE };
+ * its logs, within 3 s, in the folder `dir`. Returns 0, with a remark added to
+ * `warning`, or -1 as svr_fail. Any thread. */
+int check_run(int dir, struct check check, char warning[FAILURE_SIZE]);
 
 /* check_ask runs a program in the folder `dir`, in a process group of its own,
  * until it has written a line to its descriptor `fd`, has ended, or 3 s are
- * over; then all that it started is killed. Its status is that of waitpid(2).
- * Returns how it ended, or -1 as svr_fail if it cannot be started. Any thread.
- */
+ * over; then all processes of the group are killed. Returns 1 with the line;
+ * otherwise, as svr_fail, 0 if there was none ("died of signal 6 (Aborted)"),
+ * or -1 if the program cannot be started. Any thread. */
 int check_ask(int dir, int fd, const char *program, char *const argv[],
-              char line[FAILURE_SIZE], int *status);
+              char line[FAILURE_SIZE]);
 
-/* check_main is that other process: `--check CODE CONF RUNNING SIZE
+/* check_main is the other process of check_run: `--check CODE CONF RUNNING SIZE
  * VERSION`. */
 int check_main(char *const argv[]);
 

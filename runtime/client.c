@@ -1,5 +1,5 @@
-/* client: what svr.sh runs: asks the running server, waits no longer than it
- * must, and prints the answer. */
+/* client: what svr.sh runs: asks the running server, waits for the answer as
+ * long as it may take, and prints it. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +30,9 @@ struct talk {
     const char *request;
     enum client_wait wait;
     struct lock_holder holder;
-    int64_t until; /* when to give up, monotonic */
-    int process;   /* a pidfd of the server, -1: unknown */
-    char *answer;  /* NULL: none in time */
+    int64_t until; /* when to give up, by loop_now */
+    int process;   /* a pidfd of the server; -1 = unknown */
+    char *answer;  /* NULL = none in time */
 };
 
 static bool
@@ -47,12 +47,24 @@ not_running(void) {
     return CLIENT_NOT_RUNNING;
 }
 
+int
+client_lacks(const char *request) {
+    const char *form = strstr(request, " --");
+    const char *part = form ? form + strlen(" --") : request;
+    int length = (int)strcspn(part, " ");
+    fprintf(stderr,
+            SVR_PROJECT ": that needs the part %.*s, which this server does "
+                        "not have: tiny-new --update --with %.*s . adds it\n",
+            length, part, length, part);
+    return CLIENT_LACKS;
+}
+
 static int
 left_ms(const struct talk *talk) {
     return loop_millis(talk->until, loop_now());
 }
 
-/* Connects. A server that has just begun may need a moment, and one that is
+/* Connects. A server that is starting may need a moment, and one that is
  * stopped may have no room for another client. */
 static int
 dial(int dir, struct talk *talk) {
@@ -77,10 +89,10 @@ dial(int dir, struct talk *talk) {
     return -1;
 }
 
-/* Reads the whole answer, to the end of the connection. Returns false if that
- * did not come in time. */
+/* Copies what comes on `fd`, to its end. Returns false if that does not come in
+ * time. */
 static bool
-read_answer(int fd, const struct talk *talk, FILE *out) {
+copy_answer(int fd, const struct talk *talk, FILE *out) {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     char bytes[4096];
     ssize_t got = 1;
@@ -94,7 +106,8 @@ read_answer(int fd, const struct talk *talk, FILE *out) {
     return true;
 }
 
-/* Sends the request and reads the answer. It is empty if the server ended. */
+/* Sends the request and reads the answer. It is empty if the connection was
+ * closed without one. */
 static void
 ask_server(int dir, struct talk *talk, int64_t patience_ms) {
     char line[80];
@@ -108,7 +121,7 @@ ask_server(int dir, struct talk *talk, int64_t patience_ms) {
     size_t length = (size_t)snprintf(line, sizeof line, "%s\n", talk->request);
     FILE *out = buffer_open(&text);
     bool whole = out && send(fd, line, length, MSG_NOSIGNAL) > 0 &&
-                 read_answer(fd, talk, out);
+                 copy_answer(fd, talk, out);
     bool kept = buffer_close(&text, out) == 0;
     close(fd);
     if (whole && kept)
@@ -123,8 +136,7 @@ ask_server(int dir, struct talk *talk, int64_t patience_ms) {
 /* Prints the status that the server published last. */
 static int
 print_last_status(int dir, const struct talk *talk) {
-    char path[64], bytes[4096];
-    ssize_t got;
+    char path[64];
     const char *space = strchr(talk->request, ' ');
     snprintf(path, sizeof path, "run/status%s", space ? space + 1 : "");
     int fd = folder_open(dir, path, O_RDONLY | O_CLOEXEC, 0);
@@ -135,14 +147,16 @@ print_last_status(int dir, const struct talk *talk) {
                 (int)talk->holder.pid, path, strerror(errno));
         return 0;
     }
-    while ((got = read(fd, bytes, sizeof bytes)) > 0)
-        fwrite(bytes, 1, (size_t)got, stdout);
+    copy_answer(fd, talk, stdout);
     close(fd);
     return 0;
 }
 
+/* Prints why there is no answer, or the last status. Returns the exit status.
+ */
 static int
 no_answer(int dir, const struct talk *talk) {
+    bool pending = talk->wait == CLIENT_VERDICT;
     int pid = (int)talk->holder.pid;
     if (errno == EACCES || errno == EPERM) {
         fprintf(stderr,
@@ -153,29 +167,28 @@ no_answer(int dir, const struct talk *talk) {
     }
     if (strncmp(talk->request, "status", strlen("status")) == 0)
         return print_last_status(dir, talk);
-    if (talk->wait == CLIENT_VERDICT) {
-        printf("pending: the server (pid %d) does not answer; is it stopped? "
-               "(kill -CONT %d)\n",
-               pid, pid);
-        return CLIENT_PENDING;
-    }
-    fprintf(stderr,
-            SVR_PROJECT ": the server (pid %d) does not answer; is it "
-                        "stopped? (kill -CONT %d; kill -KILL %d ends it)\n",
-            pid, pid, pid);
-    return 1;
+    fprintf(pending ? stdout : stderr,
+            "%s: the server (pid %d) does not answer; is it stopped? "
+            "(kill -CONT %d; kill -KILL %d ends it)\n",
+            pending ? "pending" : SVR_PROJECT, pid, pid, pid);
+    return pending ? CLIENT_PENDING : 1;
 }
 
 /* ---- Requests --------------------------------------------------------- */
 
-/* Waits until the server is gone: its process has ended, a zombie has too, and
- * its lock is free. */
+/* Reports whether the server's process ends within `millis`; a zombie has
+ * ended. False also if the process is not known. */
+static bool
+has_ended(const struct talk *talk, int millis) {
+    struct pollfd end = {.fd = talk->process, .events = POLLIN};
+    return talk->process >= 0 && poll(&end, 1, millis) > 0;
+}
+
+/* Waits until the server is gone: its process has ended and its lock is free.
+ * Returns `status`, or 1 if that takes too long. */
 static int
 wait_for_end(int dir, const struct talk *talk, int status) {
-    struct pollfd end = {.fd = talk->process, .events = POLLIN};
-    if (talk->process >= 0)
-        while (poll(&end, 1, left_ms(talk)) < 0 && errno == EINTR)
-            ;
+    has_ended(talk, left_ms(talk));
     while (holds(dir) && left_ms(talk) > 0)
         poll(NULL, 0, TRY_MS);
     if (!holds(dir))
@@ -200,8 +213,8 @@ patience(const struct talk *talk) {
     return ANSWER_MS;
 }
 
-/* Reports whether the server answers at all: what follows may take as long as
- * its on_start does. */
+/* Reports whether the server answers at all; asked before a request that may
+ * take as long as its on_start does. */
 static bool
 is_awake(int dir) {
     struct talk talk = {.request = "state"};
@@ -211,57 +224,49 @@ is_awake(int dir) {
     return awake;
 }
 
-/* Reports whether the process of an answer that was cut off has ended, or does
- * so within a moment. */
-static bool
-has_ended(const struct talk *talk) {
-    struct pollfd end = {.fd = talk->process, .events = POLLIN};
-    return talk->process >= 0 && poll(&end, 1, END_MS) > 0;
+/* Prints an answer: a digit, the exit status for svr.sh, and a text. Returns
+ * the exit status. */
+static int
+print_answer(int dir, const struct talk *talk) {
+    int status = *talk->answer - '0';
+    if (status < 0 || status > 9) {
+        fprintf(stderr, SVR_PROJECT ": %s\n",
+                !has_ended(talk, END_MS) && holds(dir)
+                    ? "the connection was lost before the answer; "
+                      "./svr.sh status shows how it is"
+                    : "ended before it could answer");
+        return 1;
+    }
+    if (status == CLIENT_LACKS)
+        return client_lacks(talk->request);
+    fputs(talk->answer + 1,
+          status && talk->wait == CLIENT_STARTED ? stderr : stdout);
+    return status;
 }
 
 int
 client_ask(int dir, const char *request, enum client_wait wait) {
-    struct talk talk = {.request = request, .wait = wait, .process = -1};
-    int held = lock_held(dir, &talk.holder), status = 1;
-    bool closes = wait == CLIENT_END, starts = wait == CLIENT_STARTED;
+    struct talk talk = {.request = request, .wait = wait};
+    int held = lock_held(dir, &talk.holder);
     if (held == 0)
         return not_running();
-    if (held < 0 || (starts && !is_awake(dir)))
+    if (held < 0 || (wait == CLIENT_STARTED && !is_awake(dir)))
         return no_answer(dir, &talk);
     ask_server(dir, &talk, patience(&talk));
-    if (!talk.answer && !holds(dir)) {
-        status = closes ? 0 : not_running();
-    } else if (!talk.answer) {
-        status = no_answer(dir, &talk);
-    } else if (*talk.answer < '0' || *talk.answer > '9') {
-        fprintf(stderr, SVR_PROJECT ": %s\n",
-                !has_ended(&talk) && holds(dir)
-                    ? "the connection was lost before the answer; "
-                      "./svr.sh status shows how it is"
-                    : "ended before it could answer");
-    } else {
-        status = *talk.answer - '0';
-        fputs(talk.answer + 1, starts && status ? stderr : stdout);
-    }
-    bool answered = talk.answer && *talk.answer;
-    if (closes && answered)
+    if (!talk.answer && !holds(dir))
+        return wait == CLIENT_END ? 0 : not_running();
+    if (!talk.answer)
+        return no_answer(dir, &talk);
+    int status = print_answer(dir, &talk);
+    if (wait == CLIENT_END && *talk.answer)
         status = wait_for_end(dir, &talk, status);
     free(talk.answer);
     return status;
 }
 
-/* Asks the parts whether what make left may follow the live code. */
-static int
-check_parts_of(const struct handler *live, char warning[FAILURE_SIZE]) {
-    char path[48];
-    handler_path(live, path);
-    struct candidate candidate = {source_built.code, source_built.code, path};
-    return part_candidate(&candidate, warning);
-}
-
 int
 client_check(int dir) {
-    char warning[FAILURE_SIZE] = "";
+    char warning[FAILURE_SIZE] = "", path[48];
     struct check check = {.source = source_built};
     struct talk talk = {.request = "state"};
     unsigned long abi = SVR_ABI;
@@ -273,11 +278,14 @@ client_check(int dir) {
         check.running = sscanf(talk.answer + 1, "%zu %d %lx %u", &check.size,
                                &check.version, &abi, &live.copy) >= 3;
     free(talk.answer);
+    handler_path(&live, path);
+    struct candidate candidate = {source_built.code, source_built.code, path};
+    bool same_build = abi == SVR_ABI;
     int result =
-        live.copy > 0 && abi == SVR_ABI ? check_parts_of(&live, warning) : 0;
+        live.copy > 0 && same_build ? part_candidate(&candidate, warning) : 0;
     if (result == 0)
         result = check_run(dir, check, warning);
-    if (result == 0 && abi != SVR_ABI)
+    if (result == 0 && !same_build)
         result = svr_fail("the running server is of another build: restart");
     if (result < 0)
         printf("rejected: %s\n", failure_reason());

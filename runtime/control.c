@@ -5,11 +5,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,15 +16,20 @@
 
 #include "control.h"
 #include "failure.h"
+#include "folder.h"
 #include "lock.h"
+#include "log.h"
 #include "loop.h"
 #include "part.h"
+#include "reload.h"
 #include "signals.h"
 #include "status.h"
 #include "watchdog.h"
 
+#define PID_FILE     "run/" SVR_PROJECT ".pid"
+#define CONTROL_FILE "run/control"
 enum { CLIENTS = 32, REQUEST_SIZE = 64 };
-enum { FIGURES_MS = 300, DEAF_MS = 100, READ_MS = 100, SEND_MS = 2000 };
+enum { FIGURES_MS = 300, RETRY_MS = 100, READ_MS = 100, SEND_MS = 2000 };
 #define MILLI INT64_C(1000000)
 
 /* A client whose answer is still to come. */
@@ -34,90 +37,67 @@ enum wait { NOBODY, VERDICT, FIGURES, END };
 struct client {
     enum wait wait;
     int fd;
-    unsigned pass;    /* the verdict, or the figures, that will answer it */
-    int64_t deadline; /* then it gets the last known figures */
-    const char *form; /* of the status: "", or an option */
+    unsigned pass; /* number of the verdict, or of the figures, to wait for */
+    int64_t deadline; /* when to answer without them */
     char request[REQUEST_SIZE];
 };
 
-static const struct control_duty *duty;
+static void (*begin_close)(int exit_code);
 static pthread_t thread;
 static bool serves; /* the thread runs */
 static atomic_bool stops;
-static int folder, bell = -1, removals = -1, listener = -1;
-static int spare = -1; /* given up for a client where no descriptor is free */
-static bool deaf;      /* a client waits, and even the spare one is in use */
-static struct client clients[CLIENTS];
+static int folder, removals = -1, listener = -1;
+static int spare = -1; /* kept for a client when no other one is free */
+static struct client clients[CLIENTS + 1]; /* the last slot is to refuse one */
 static bool reload_wanted;
 static unsigned reloads_begun;
 
-/* What other threads report. */
-static atomic_uint verdicts, figures;
+/* Shared with the loop. */
+static atomic_uint figures_wanted, figures_written;
 static _Atomic int64_t force_at = INT64_MAX;
+static _Atomic double force_delay, reload_wait = 10;
 static atomic_int force_status;
-static _Atomic double reload_wait = 10;
-
-void
-control_wake(void) {
-    eventfd_write(bell, 1);
-}
 
 /* ---- Clients ---------------------------------------------------------- */
 
-/* Closes a client's connection; its descriptor becomes the spare one again,
- * with no moment in which another thread could take it. */
+/* Closes a client's connection. If the spare descriptor was used, this one is
+ * the next spare; no other thread can take it in between. */
 static void
 hang_up(struct client *client) {
-    if (spare < 0 && dup3(bell, client->fd, O_CLOEXEC) == client->fd)
+    if (spare < 0 && dup3(listener, client->fd, O_CLOEXEC) == client->fd)
         spare = client->fd;
     else
         close(client->fd);
     client->wait = NOBODY;
-    deaf = false;
 }
 
 /* Answers with the exit status for svr.sh and a text. */
 static void
 answer_client(struct client *client, int code, const char *text) {
-    char digit = (char)('0' + code);
-    struct iovec pieces[] = {
-        {&digit, 1}, {(void *)text, strlen(text)}, {(void *)"\n", 1}};
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
-    while (sendmsg(client->fd, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
-        continue;
+    dprintf(client->fd, "%d%s\n", code, text);
     hang_up(client);
 }
 
-/* What is asked for is not of this server: a part of that name would have it.
- */
-static void
-refuse_without(struct client *client, const char *part) {
-    char text[256];
-    int length = (int)strcspn(part, " ");
-    snprintf(text, sizeof text,
-             SVR_PROJECT ": that needs the part %.*s, which this server does "
-                         "not have: tiny-new --update --with %.*s . adds it",
-             length, part, length, part);
-    answer_client(client, 2, text);
-}
-
+/* Answers with the status, in the form that the second word of the request
+ * names. */
 static void
 answer_status(struct client *client, bool stale) {
+    const char *space = strchr(client->request, ' ');
     errno = 0;
-    char *text = status_render(client->form, stale);
+    char *text = status_render(space ? space + 1 : "", stale);
     if (text) {
         text[strlen(text) - 1] = '\0'; /* its newline */
         answer_client(client, 0, text);
     } else if (errno == ENOMEM) {
         answer_client(client, 1, "no memory for the status");
     } else {
-        refuse_without(client, client->form + strspn(client->form, "-"));
+        answer_client(client, 2, "unknown form of the status");
     }
     free(text);
 }
 
 static void
-request_reload(struct client *client) {
+await_verdict(struct client *client) {
     client->wait = VERDICT;
     client->pass = reloads_begun + 1;
     client->deadline = loop_now() + (int64_t)(reload_wait * 1e9);
@@ -125,93 +105,77 @@ request_reload(struct client *client) {
 }
 
 static void
-request_close(struct client *client) {
-    client->wait = END;
-    client->deadline = INT64_MAX;
-    duty->close();
-}
-
-static void
-request_status(struct client *client) {
-    const char *space = strchr(client->request, ' ');
-    client->form = space ? space + 1 : "";
+await_figures(struct client *client) {
     client->wait = FIGURES;
-    client->pass = figures + 1;
+    client->pass = ++figures_wanted;
     client->deadline = loop_now() + FIGURES_MS * MILLI;
-    duty->ask();
+    loop_wake();
 }
 
-static void
-request_state(struct client *client) {
-    char text[64];
-    duty->state(text, sizeof text);
-    answer_client(client, 0, text);
-}
-
-/* The requests, one line of words; the first is the name. */
-static const struct {
-    const char *name;
-    void (*serve)(struct client *client);
-} requests[] = {
-    {"reload", request_reload},
-    {"close", request_close},
-    {"status", request_status},
-    {"state", request_state},
-};
-
+/* Answers a request, or notes what the client waits for. */
 static void
 serve_request(struct client *client) {
-    size_t length = strcspn(client->request, " ");
-    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        if (strlen(requests[i].name) == length &&
-            strncmp(client->request, requests[i].name, length) == 0) {
-            requests[i].serve(client);
-            return;
-        }
+    const char *request = client->request;
+    char state[64];
+    enum part_answer answer = PART_TAKEN;
+    if (strcmp(request, "close") == 0) {
+        client->wait = END;
+        client->deadline = INT64_MAX;
+        begin_close(0);
+    } else if (strcmp(request, "state") == 0) {
+        reload_state(state, sizeof state);
+        answer_client(client, 0, state);
+    } else if (strcmp(request, "status") == 0 ||
+               strncmp(request, "status ", strlen("status ")) == 0) {
+        await_figures(client);
+    } else {
+        answer = strcmp(request, "reload") == 0
+                     ? PART_RELOADS
+                     : part_request(request, client->fd);
     }
-    enum part_answer done = part_request(client->request, client->fd);
-    if (done == PART_RELOADS)
-        request_reload(client);
-    else if (done == PART_UNKNOWN)
-        refuse_without(client, client->request);
+    if (answer == PART_RELOADS)
+        await_verdict(client);
+    else if (answer == PART_UNKNOWN)
+        answer_client(client, 2, "unknown request");
 }
 
-/* Reads a request, which may come in pieces, or not in time. */
+/* Reads a request, which may come in pieces. Returns false if there is none in
+ * time; the connection is then closed. */
 static bool
 read_request(struct client *client) {
+    struct pollfd ready = {.fd = client->fd, .events = POLLIN};
     int64_t until = loop_now() + READ_MS * MILLI;
     for (size_t used = 0; used < REQUEST_SIZE;) {
-        struct pollfd ready = {.fd = client->fd, .events = POLLIN};
-        int left = loop_millis(until, loop_now());
-        errno = 0; /* what is interrupted is tried again */
-        ssize_t got = left > 0 && poll(&ready, 1, left) > 0
-                          ? recv(client->fd, client->request + used,
-                                 REQUEST_SIZE - used, 0)
-                          : 0;
-        if (got <= 0 && errno != EINTR) {
+        ssize_t got = 0;
+        if (poll(&ready, 1, loop_millis(until, loop_now())) > 0)
+            got = recv(client->fd, client->request + used, REQUEST_SIZE - used,
+                       0);
+        if (got <= 0) {
             hang_up(client);
             return false;
         }
-        used += got > 0 ? (size_t)got : 0;
+        used += (size_t)got;
         char *end = memchr(client->request, '\n', used);
         if (end) {
             *end = '\0';
             return true;
         }
     }
-    answer_client(client, 2, "a request is one line of at most 63 bytes");
+    answer_client(client, 1, "a request is one line of at most 63 bytes");
     return false;
 }
 
-/* Accepts a client, if need be with the spare descriptor. */
+/* Accepts a client, with the spare descriptor if no other one is free. If that
+ * one is in use too, the client waits in the queue. */
 static int
 accept_client(void) {
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
         return fd;
-    deaf = spare < 0;
-    if (deaf)
+    if (spare < 0) {
+        poll(NULL, 0, RETRY_MS);
         return -1;
+    }
     close(spare);
     spare = -1;
     return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -220,68 +184,69 @@ accept_client(void) {
 static void
 admit(void) {
     const struct timeval patience = {.tv_sec = SEND_MS / 1000};
-    struct client extra = {.fd = accept_client()}, *client = &extra;
-    if (extra.fd < 0)
+    struct client *client = clients;
+    int fd = accept_client();
+    if (fd < 0)
         return;
-    for (int i = 0; i < CLIENTS && client == &extra; i++)
-        if (clients[i].wait == NOBODY)
-            client = &clients[i];
-    *client = (struct client){.fd = extra.fd};
-    setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (client == &extra)
+    while (client < clients + CLIENTS && client->wait != NOBODY)
+        client++;
+    *client = (struct client){.fd = fd};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (client == clients + CLIENTS)
         answer_client(client, 1, "too many clients wait: try again");
     else if (read_request(client))
         serve_request(client);
 }
 
-/* Answers a waiting client, if its answer has come. */
+/* Answers a waiting client, if its answer has come or its time is over. */
 static void
 look_at_client(struct client *client, int64_t now) {
-    bool late = now >= client->deadline;
     char text[STATUS_TEXT];
-    switch (client->wait) {
-    case VERDICT:
-        if ((int)(verdicts - client->pass) >= 0)
-            answer_client(client, status_verdict(text), text);
-        else if (late)
-            answer_client(
-                client, 4,
-                "pending: the server is busy; it reloads when the present "
-                "call ends (./svr.sh status shows the verdict)");
-        break;
-    case FIGURES:
-        if ((int)(figures - client->pass) >= 0)
-            answer_status(client, false);
-        else if (late)
-            answer_status(client, true);
-        break;
-    default:
-        break;
-    }
+    bool figures = (int)(figures_written - client->pass) >= 0;
+    bool verdict = (int)(status_verdicts() - client->pass) >= 0;
+    bool late = now >= client->deadline;
+    if (client->wait == FIGURES && (figures || late))
+        answer_status(client, !figures);
+    else if (client->wait == VERDICT && verdict)
+        answer_client(client, status_verdict(text), text);
+    else if (client->wait == VERDICT && late)
+        answer_client(
+            client, 4,
+            "pending: the server is busy; it reloads when the present "
+            "call ends (./svr.sh status shows the verdict)");
 }
 
 /* ---- run/ ------------------------------------------------------------- */
 
-/* Binds the socket, for the owner only; the path may be of any length. */
+/* Shows the server in run/: the pid file, and the socket, for the owner only;
+ * its path may be of any length. */
 static int
-bind_control(void) {
+show_server(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char pid[16];
+    size_t length = (size_t)sprintf(pid, "%d\n", (int)getpid());
+    int result = folder_replace(folder, PID_FILE, pid, length, 0644, NULL);
+    if (result < 0)
+        svr_fail(PID_FILE ": %s", strerror(errno));
     snprintf(address.sun_path, sizeof address.sun_path,
-             "/proc/self/fd/%d/run/control", folder);
-    unlinkat(folder, "run/control", 0);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    mode_t mask = umask(0177);
-    int result = bind(fd, (struct sockaddr *)&address, sizeof address);
-    umask(mask);
-    if (result == 0)
-        result = listen(fd, CLIENTS);
-    listener = fd;
+             "/proc/self/fd/%d/" CONTROL_FILE, folder);
+    unlinkat(folder, CONTROL_FILE, 0);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener < 0 || fchmod(listener, 0600) < 0 ||
+        bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(listener, CLIENTS) < 0)
+        result = svr_fail(CONTROL_FILE ": %s", strerror(errno));
     return result;
 }
 
-/* Watches run/ for the removal of a file; nothing else wakes an idle server. */
+void
+control_remove(void) {
+    unlinkat(folder, PID_FILE, 0);
+    unlinkat(folder, CONTROL_FILE, 0);
+}
+
+/* Has the thread woken when a file of run/ is removed; an idle server never
+ * wakes to look. */
 static void
 watch_removals(void) {
     char path[32];
@@ -303,14 +268,13 @@ restore_run(void) {
         svr_err("run/ was removed, and cannot be restored: %s",
                 failure_reason());
     if (result < 0 ||
-        (result == 0 && fstatat(folder, "run/control", &socket, 0) == 0))
+        (result == 0 && fstatat(folder, CONTROL_FILE, &socket, 0) == 0))
         return;
     svr_warn("run/ was removed under the server; it is restored");
     close(listener);
-    if (bind_control() < 0)
-        svr_err("run/control: %s", strerror(errno));
+    if (show_server() < 0)
+        svr_err("%s", failure_reason());
     watch_removals();
-    duty->restored();
 }
 
 /* ---- What is due ------------------------------------------------------ */
@@ -322,7 +286,7 @@ take_signals(void) {
         bool closes = number == SIGTERM || number == SIGINT;
         svr_info("signal %d%s", number, closes ? "" : ": reload");
         if (closes)
-            duty->close();
+            begin_close(0);
         else
             reload_wanted = true;
     }
@@ -336,13 +300,28 @@ answer_all(enum wait wait, int code, const char *text) {
             answer_client(&clients[i], code, text);
 }
 
+/* Ends the process by force; logs what the loop is stuck in. */
 static void
 force_end(void) {
-    duty->forced();
+    char name[64];
+    watchdog_doing(name);
+    svr_warn("close: forced after %g s%s%s, exit_code = %d", force_delay,
+             *name ? ", stuck in " : "", name, force_status);
+    control_remove();
+    log_drain();
     answer_all(END, 1,
                "closed by force: it did not end within "
                "svr.close.force_close_delay");
     _exit(force_status);
+}
+
+/* Begins one reload for all requests so far; later ones get one of their own.
+ */
+static void
+begin_reload(void) {
+    reload_wanted = false;
+    reloads_begun++;
+    reload_begin();
 }
 
 /* Does all that is due. Returns the time of the next look. */
@@ -360,30 +339,23 @@ look_after(void) {
         if (clients[i].wait != NOBODY && clients[i].deadline < next)
             next = clients[i].deadline;
     }
-    if (reload_wanted && reloads_begun == verdicts) {
-        reload_wanted = false; /* later requests get a reload of their own */
-        reloads_begun++;
-        duty->reload();
-    }
-    return deaf && now + DEAF_MS * MILLI < next ? now + DEAF_MS * MILLI : next;
+    if (reload_wanted && reloads_begun == status_verdicts())
+        begin_reload();
+    return next;
 }
 
-/* Waits for a signal, the bell, a client or a removal in run/. */
+/* Waits for a signal, signals_wake, a client or a removal in run/. */
 static void
 wait_for_news(int64_t next) {
     struct pollfd polls[] = {{.fd = signals_fd(), .events = POLLIN},
-                             {.fd = bell, .events = POLLIN},
-                             {.fd = deaf ? -1 : listener, .events = POLLIN},
+                             {.fd = listener, .events = POLLIN},
                              {.fd = removals, .events = POLLIN}};
-    eventfd_t rung;
     if (poll(polls, sizeof polls / sizeof *polls,
              loop_millis(next, loop_now())) <= 0)
         return;
     if (polls[1].revents)
-        eventfd_read(bell, &rung);
-    if (polls[2].revents)
         admit();
-    if (polls[3].revents)
+    if (polls[2].revents)
         restore_run();
 }
 
@@ -395,21 +367,18 @@ run_control(void *unused) {
 }
 
 int
-control_open(int dir, const struct control_duty *its_duty) {
+control_open(int dir, void (*its_close)(int exit_code)) {
     folder = dir;
-    duty = its_duty;
-    if (bind_control() < 0)
-        return svr_fail("run/control: %s", strerror(errno));
-    bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (bell < 0)
-        return svr_fail("eventfd: %s", strerror(errno));
+    begin_close = its_close;
+    if (show_server() < 0)
+        return -1;
     removals = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (spare < 0)
         return svr_fail("/dev/null: %s", strerror(errno));
     if (removals >= 0)
         watch_removals();
-    status_open(dir, control_wake);
+    status_open(dir, signals_wake);
     int error = signals_thread(&thread, run_control, NULL);
     serves = error == 0;
     return error ? svr_fail("thread: %s", strerror(error)) : 0;
@@ -423,25 +392,24 @@ control_limits(double wait) {
 void
 control_arm(double seconds, int status) {
     force_status = status;
+    force_delay = seconds;
     force_at = loop_now() + (int64_t)(seconds * 1e9);
-    control_wake();
+    signals_wake();
+}
+
+void
+control_turn(void) {
+    unsigned wanted = figures_wanted;
+    if (figures_written == wanted)
+        return;
+    status_refresh();
+    figures_written = wanted;
+    signals_wake();
 }
 
 bool
 control_reloads(void) {
-    return reload_wanted || reloads_begun != verdicts;
-}
-
-void
-control_verdict(void) {
-    verdicts++;
-    control_wake();
-}
-
-void
-control_figures(void) {
-    figures++;
-    control_wake();
+    return reload_wanted || reloads_begun != status_verdicts();
 }
 
 void
@@ -449,7 +417,7 @@ control_stop(int code, const char *text) {
     stops = true;
     if (!serves)
         return;
-    control_wake();
+    signals_wake();
     pthread_join(thread, NULL);
     answer_all(END, code, text);
     answer_all(VERDICT, 1, "rejected: the server has closed");

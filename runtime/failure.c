@@ -1,4 +1,4 @@
-/* failure: why something failed: svr_fail records it for this thread. */
+/* failure: why something failed; svr_fail records it for the calling thread. */
 #define _GNU_SOURCE
 #include "failure.h"
 

@@ -21,24 +21,24 @@ static int held = -1;
 static _Atomic int64_t close_noted, reload_noted;
 
 int
-lock_inherit(const char *word) {
-    const char *number = getenv(word);
+lock_inherit(const char *name) {
+    const char *number = getenv(name);
     int fd = number ? atoi(number) : -1;
-    unsetenv(word);
+    unsetenv(name);
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
 }
 
 int
-lock_leave(const char *word, int number) {
+lock_leave(const char *name, int number) {
     static char left[8][40]; /* setenv(3) would take memory each time */
     int i = 0;
-    while (i < 7 && *left[i] && strncmp(left[i], word, strlen(word)) != 0)
+    while (i < 7 && *left[i] && strncmp(left[i], name, strlen(name)) != 0)
         i++;
-    snprintf(left[i], sizeof left[i], "%s=%d", word, number);
+    snprintf(left[i], sizeof left[i], "%s=%d", name, number);
     return putenv(left[i]);
 }
 
-/* A child that is forked shares the lock, and would hold it after our end. */
+/* A child of fork(2) shares the lock, and would hold it after our end. */
 static void
 let_go(void) {
     close(held);
@@ -66,24 +66,19 @@ open_lock(int dir) {
     for (;;) {
         int fd =
             folder_open(dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (fd < 0)
-            return -1;
-        if (lock_file(fd) < 0) {
-            folder_close(fd);
-            return -1;
-        }
-        if (has_name(fd, dir))
+        int result = fd < 0 ? -1 : lock_file(fd);
+        if (result == 0 && has_name(fd, dir))
             return fd;
-        close(fd); /* it was replaced in between */
+        folder_close(fd);
+        if (result < 0)
+            return -1; /* otherwise it was replaced in between */
     }
 }
 
 static int
 refuse_lock(int dir) {
     struct lock_holder holder;
-    if (errno != EAGAIN)
-        return svr_fail(LOCK_FILE ": %s", strerror(errno));
-    if (lock_held(dir, &holder) < 0)
+    if (errno != EAGAIN || lock_held(dir, &holder) < 0)
         return svr_fail(LOCK_FILE ": %s", strerror(errno));
     return holder.pid ? svr_fail("already running (pid %d)", (int)holder.pid)
                       : svr_fail("already running");

@@ -8,9 +8,9 @@
 
 #include "failure.h"
 
-/* lock_take takes the lock for the rest of this process's life, and after
- * lock_keep over an exec in place. A child of fork(2) releases it. Returns 0,
- * or -1 as svr_fail. */
+/* lock_take takes the lock for the rest of this process's life, and with
+ * lock_keep beyond an exec in place. A child of fork(2) does not hold it.
+ * Returns 0, or -1 as svr_fail. */
 int lock_take(int dir);
 
 /* lock_note writes to the lock's file what a client needs when the server does
@@ -29,11 +29,12 @@ struct lock_holder {
     int64_t close_ms, reload_ms;
 };
 
-/* lock_held reports whether a server holds the lock, and which. Returns 1 or 0,
- * or -1 with errno if this user may not know. */
+/* lock_held reports whether a server holds the lock, and which one. Returns 1
+ * or 0, or -1 with errno if this user may not know. */
 int lock_held(int dir, struct lock_holder *holder);
 
-/* What lock_keep leaves: the lock, and the client that waits for the start. */
+/* The environment variables of lock_keep: the lock's descriptor, and that of
+ * the client that waits for the start. */
 #define LOCK_KEPT   "SVR_LOCK_FD"
 #define LOCK_REPORT "SVR_REPORT_FD"
 
@@ -42,11 +43,11 @@ int lock_held(int dir, struct lock_holder *holder);
  * memory is short. */
 int lock_keep(int report);
 
-/* lock_leave leaves a number to the next program, in the environment. Returns
- * 0, or not 0 when memory is short; always 0 for a word that was left before.
- * Loop thread. lock_inherit takes it there, as a descriptor that is closed in
- * children; -1 = there is none. */
-int lock_leave(const char *word, int number);
-int lock_inherit(const char *word);
+/* lock_leave leaves a number to the next program, in the environment variable
+ * `name`. Returns 0, or not 0 when memory is short; always 0 for a name that it
+ * has set before. Loop thread. lock_inherit removes the variable and returns
+ * its number, a descriptor, now with close-on-exec; -1 = there is none. */
+int lock_leave(const char *name, int number);
+int lock_inherit(const char *name);
 
 #endif

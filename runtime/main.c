@@ -16,6 +16,7 @@
 #include "check.h"
 #include "client.h"
 #include "derive.h"
+#include "folder.h"
 #include "lock.h"
 #include "log.h"
 #include "part.h"
@@ -24,20 +25,19 @@
 
 #define CONSOLE_FILE "log/" SVR_PROJECT ".console"
 
-enum { USAGE = 2, REPORT_FD = 3 };
+enum { USAGE = 2, END_MS = 10000 };
 
-static bool detaches; /* it gets a console of its own */
+static bool detaches;   /* a server in the background without a console yet */
+static int report = -1; /* to the client that waits for the start */
 
-/* Opens what was closed of the standard descriptors, so that no other file gets
- * their numbers. */
+/* Opens those of the standard descriptors that are closed, so that no other
+ * file gets their numbers. */
 static void
 open_standard_files(void) {
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
-    if (fd > STDERR_FILENO)
-        close(fd);
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = dup(fd);
+    close(fd);
 }
 
 static int
@@ -45,8 +45,8 @@ open_folder(void) {
     return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Root does not serve where run/ belongs to another user: that user could
- * redirect its files, and could not use the files that root leaves there. */
+/* Refuses root where run/ belongs to another user: that user could redirect
+ * root's files, and could not use those that root leaves there. */
 static int
 check_user(int dir) {
     struct stat run;
@@ -62,8 +62,8 @@ check_user(int dir) {
                     user ? "--init-groups" : "--clear-groups");
 }
 
-/* Gives a daemon a console of its own; the former one may be another server's
- * until the lock is taken. */
+/* Opens the console of a server in the background. Call it with the lock, since
+ * the file may be another server's. */
 static void
 take_console(int dir) {
     int in = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -73,82 +73,73 @@ take_console(int dir) {
     dup2(out < 0 ? in : out, STDOUT_FILENO);
     dup2(out < 0 ? in : out, STDERR_FILENO);
     close(in);
-    if (out >= 0)
-        close(out);
+    folder_close(out);
+    detaches = false;
 }
 
-/* Reports how the start went to the client that waits on `report`: the exit
- * status for svr.sh, a digit, and a line. */
-static void
-report_to(int report, int status) {
+/* Reports how the start went: a failure to the console, if there is one, and
+ * everything to the client that waits, as the exit status for svr.sh, a digit,
+ * and a line. Returns `status`. */
+static int
+report_start(int status) {
+    if (status != 0 && !detaches)
+        svr_err("start failed: %s", failure_reason());
     if (report < 0)
-        return;
+        return status;
     if (status != 0)
         dprintf(report, "1" SVR_PROJECT ": start failed: %s\n",
                 failure_reason());
     else
         dprintf(report, "0" SVR_PROJECT ": started, pid %d\n", (int)getpid());
     close(report);
+    return status;
 }
 
-/* The life of the server, from start to end. Where it has no console yet, only
- * the client reports that it cannot begin. */
+/* Makes this process the one server of the folder. */
 static int
-live_server(int report) {
-    int dir = open_folder(), status = SERVER_FAILED;
-    bool started = false;
+claim_folder(int dir) {
+    if (dir < 0)
+        return svr_fail("the project's folder: %s", strerror(errno));
+    if (access("/proc/self/fd", X_OK) < 0)
+        return svr_fail("/proc is needed: mount -t proc proc /proc");
+    return check_user(dir) < 0 ? -1 : lock_take(dir);
+}
+
+/* The life of the server, from start to end. */
+static int
+live_server(void) {
+    int dir = open_folder();
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1); /* few threads: saves memory */
 #endif
-    if (dir < 0) {
-        svr_fail("the project's folder: %s", strerror(errno));
-    } else if (access("/proc/self/fd", X_OK) < 0) {
-        svr_fail("/proc is needed: mount -t proc proc /proc");
-    } else if (check_user(dir) == 0 && lock_take(dir) == 0) {
-        if (detaches)
-            take_console(dir);
-        started = true;
-        status = server_start(dir);
-    }
-    if (status != 0 && (started || !detaches))
-        svr_err("start failed: %s", failure_reason());
-    report_to(report, status);
-    if (!started)
-        return status;
+    if (claim_folder(dir) < 0)
+        return report_start(SERVER_FAILED);
+    if (detaches)
+        take_console(dir);
+    int status = report_start(server_start(dir));
     return server_leave(status == 0 ? server_run() : status);
 }
 
-/* Serves; returns only when not even that can begin. */
+/* Serves; returns only if the server's thread cannot be started. */
 static int
-serve_folder(int report) {
-    prctl(PR_SET_NAME, SVR_PROJECT); /* a restart leaves a number there */
-    svr_fail("signals: %s", strerror(signals_run(live_server, report)));
-    if (!detaches)
-        svr_err("start failed: %s", failure_reason());
-    report_to(report, SERVER_FAILED);
-    return SERVER_FAILED;
+serve_folder(void) {
+    prctl(PR_SET_NAME, SVR_PROJECT); /* fexecve(3) set it to a number */
+    svr_fail("signals: %s", strerror(signals_run(live_server)));
+    return report_start(SERVER_FAILED);
 }
 
 static int
 command_run(int dir) {
     close(dir);
-    return serve_folder(lock_inherit(LOCK_REPORT));
+    report = lock_inherit(LOCK_REPORT);
+    return serve_folder();
 }
 
-/* Waits at most 10 s for the end of a process. */
-static bool
-has_ended_soon(pid_t pid, int *status) {
-    for (int i = 0; i < 1000; i++) {
-        if (waitpid(pid, status, WNOHANG) == pid)
-            return true;
-        poll(NULL, 0, 10);
-    }
-    return false;
-}
-
-/* Reports to the caller of `start` how it went. */
+/* Reads how the start of the child `pid` went, and prints it. */
 static int
-report_start(int from, pid_t pid) {
+await_start(int from, pid_t pid) {
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0),
+                         .events = POLLIN};
     char text[FAILURE_SIZE] = "";
     size_t used = 0;
     ssize_t got;
@@ -159,29 +150,25 @@ report_start(int from, pid_t pid) {
         fputs(text + 1, stdout);
         return 0;
     }
-    if (!has_ended_soon(pid, &status) && !*text) {
+    poll(&end, 1, END_MS);
+    if (*text) {
+        fputs(text + 1, stderr);
+    } else if (waitpid(pid, &status, WNOHANG) == 0) {
         puts(SVR_PROJECT ": started; its report was lost");
         return 0;
-    }
-    if (*text)
-        fputs(text + 1, stderr);
-    else
+    } else {
         fprintf(stderr,
                 SVR_PROJECT ": start failed: %s %d (see " CONSOLE_FILE ")\n",
                 WIFSIGNALED(status) ? "died of signal" : "exit status",
                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
     return 1;
 }
 
 static int
 command_start(int dir) {
     int ends[2];
-    struct lock_holder holder;
-    if (lock_held(dir, &holder) == 1) {
-        fprintf(stderr, SVR_PROJECT ": already running (pid %d)\n",
-                (int)holder.pid);
-        return 1;
-    }
+    close(dir);
     pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
     if (pid < 0) {
         fprintf(stderr, SVR_PROJECT ": start failed: %s\n", strerror(errno));
@@ -189,19 +176,17 @@ command_start(int dir) {
     }
     if (pid > 0) {
         close(ends[1]);
-        return report_start(ends[0], pid);
+        return await_start(ends[0], pid);
     }
     setsid();
-    if (ends[1] != REPORT_FD && dup3(ends[1], REPORT_FD, O_CLOEXEC) < 0) {
-        svr_fail("%s", strerror(errno));
-        report_to(ends[1], SERVER_FAILED);
-        _exit(SERVER_FAILED);
-    }
-    syscall(SYS_close_range, REPORT_FD + 1, ~0U, 0);
     detaches = true;
-    return serve_folder(REPORT_FD);
+    report = ends[1];
+    syscall(SYS_close_range, STDERR_FILENO + 1, report - 1, 0);
+    syscall(SYS_close_range, report + 1, ~0U, 0);
+    return serve_folder();
 }
 
+/* Derives svr_conf.h; no field may be a macro of those in `macros`. */
 static int
 derive_conf(int dir, FILE *macros) {
     struct conf *conf = part_conf(dir, source_built.conf, NULL);
@@ -217,7 +202,6 @@ command_derive(int dir) {
     return derive_conf(dir, NULL);
 }
 
-/* The same; no field may be a macro of those on standard input. */
 static int
 command_derive_checked(int dir) {
     return derive_conf(dir, stdin);
@@ -234,42 +218,30 @@ command_running(int dir) {
     return held > 0 ? 0 : held < 0 ? 1 : CLIENT_NOT_RUNNING;
 }
 
-static int
-command_reload(int dir) {
-    return client_ask(dir, "reload", CLIENT_VERDICT);
-}
-
-static int
-command_close(int dir) {
-    return client_ask(dir, "close", CLIENT_END);
-}
-
 static const struct {
     const char *name;
     int (*run)(int dir);
 } commands[] = {
     {"start", command_start},     {"run", command_run},
-    {"reload", command_reload},   {"close", command_close},
     {"check", client_check},      {"running", command_running},
     {"--derive", command_derive}, {"--derive -", command_derive_checked},
 };
 
-/* Runs a command of the core's, or sends one of a part's to the server. */
+/* Runs a command, or sends it to the server. */
 static int
 run_command(int dir, const char *line) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(line, commands[i].name) == 0)
             return commands[i].run(dir);
+    if (strcmp(line, "reload") == 0)
+        return client_ask(dir, line, CLIENT_VERDICT);
+    if (strcmp(line, "close") == 0)
+        return client_ask(dir, line, CLIENT_END);
     if (strcmp(line, "status") == 0 || strncmp(line, "status ", 7) == 0)
         return client_ask(dir, line, CLIENT_AT_ONCE);
     const struct part *part = part_command(line);
-    if (part)
-        return client_ask(dir, line, (enum client_wait)part->answers);
-    fprintf(stderr,
-            SVR_PROJECT ": that needs the part %.40s, which this server does "
-                        "not have: tiny-new --update --with %.40s . adds it\n",
-            line, line);
-    return USAGE;
+    return part ? client_ask(dir, line, (enum client_wait)part->answers)
+                : client_lacks(line);
 }
 
 int

@@ -11,7 +11,6 @@
 
 #include "callback.h"
 #include "check.h"
-#include "control.h"
 #include "failure.h"
 #include "folder.h"
 #include "handler.h"
@@ -74,13 +73,6 @@ reload_log_conf(const struct conf *former) {
 
 /* ---- The verdict ------------------------------------------------------ */
 
-/* Publishes the verdict: 0 = applied, 1 = rejected. */
-static void
-give_verdict(int code) {
-    status_reload(code, reload.verdict);
-    control_verdict();
-}
-
 /* Writes the verdict on a reload that fails, with this thread's reason. */
 static void
 describe_rejection(void) {
@@ -93,7 +85,7 @@ describe_rejection(void) {
 static void
 reject(void) {
     describe_rejection();
-    give_verdict(1);
+    status_reload(1, reload.verdict);
 }
 
 /* Writes the verdict on a reload that is applied; logs the keys that changed.
@@ -313,7 +305,7 @@ reload_take(bool started) {
     if (!taken)
         describe_rejection();
     part_send(PART_RELOADED, now.conf, taken ? NULL : reload.verdict);
-    give_verdict(!taken);
+    status_reload(!taken, reload.verdict);
     timers_set_clock(callback_clock()); /* the zone may be another one */
 }
 

@@ -10,7 +10,6 @@
 #include "callback.h"
 #include "control.h"
 #include "failure.h"
-#include "folder.h"
 #include "handler.h"
 #include "lock.h"
 #include "log.h"
@@ -28,10 +27,8 @@ enum {
     FORCED = 252,    /* exit status: forced after svr.close.force_close_delay */
     HUNG = 253       /* exit status: it hung, and the watchdog ended it */
 };
-#define MILLI    INT64_C(1000000)
-#define PID_FILE "run/" SVR_PROJECT ".pid"
+#define MILLI INT64_C(1000000)
 
-static int folder;
 static _Atomic double close_delay = 10;
 
 static bool started;   /* on_start has succeeded */
@@ -39,7 +36,6 @@ static int waits_for;  /* parts that have the server wait */
 static int64_t run_at; /* when `run` is due */
 static unsigned char run_fails;
 static atomic_int closing = OPEN; /* the exit status, once it is known */
-static atomic_bool figures_wanted;
 
 /* Calls a hook, and handles its failure. */
 static int
@@ -71,11 +67,6 @@ begin_close(int exit_code) {
     loop_wake();
 }
 
-static void
-close_by_request(void) {
-    begin_close(0);
-}
-
 void
 server_restart(void) {
     begin_close(RESTART);
@@ -87,18 +78,6 @@ svr_close(int exit_code) {
         return -1;
     begin_close(exit_code);
     return 0;
-}
-
-/* Logs that the close is ended by force, and what the loop is stuck in. */
-static void
-forced(void) {
-    char name[64];
-    watchdog_doing(name);
-    svr_warn("close: forced after %g s%s%s, exit_code = %d", close_delay,
-             *name ? ", stuck in " : "", name, closing == HUNG ? HUNG : FORCED);
-    unlinkat(folder, PID_FILE, 0);
-    unlinkat(folder, "run/control", 0);
-    log_drain();
 }
 
 /* ---- Summary ---------------------------------------------------------- */
@@ -145,21 +124,6 @@ apply_conf(const struct conf *conf) {
         .key = "svr.summary",
         .own = summarize,
         .at = *conf_text(conf, "svr.timer.summary_output_time_point")});
-}
-
-/* ---- Status ----------------------------------------------------------- */
-
-static void
-write_figures(void) {
-    status_refresh();
-    figures_wanted = false;
-    control_figures();
-}
-
-static void
-ask_figures(void) {
-    figures_wanted = true;
-    loop_wake();
 }
 
 /* ---- The loop --------------------------------------------------------- */
@@ -217,12 +181,9 @@ hung(const char *found) {
     status_state("hung");
 }
 
-static const struct watchdog_duty watchdog_duty = {.wake = control_wake,
-                                                   .hung = hung};
-
 int
 server_run(void) {
-    watchdog_start(&watchdog_duty);
+    watchdog_start(hung);
     while (closing == OPEN) {
         status_loop.turns++;
         reload_take(started);
@@ -231,8 +192,7 @@ server_run(void) {
         callback_watches();
         if (closing == OPEN && loop_now() >= next_run())
             run();
-        if (figures_wanted)
-            write_figures();
+        control_turn();
         if (closing == OPEN)
             wait_for_events();
     }
@@ -241,29 +201,6 @@ server_run(void) {
 }
 
 /* ---- Start ------------------------------------------------------------ */
-
-static int
-write_pid(void) {
-    char text[16];
-    size_t length = (size_t)sprintf(text, "%d\n", (int)getpid());
-    return folder_replace(folder, PID_FILE, text, length, 0644, NULL) < 0
-               ? svr_fail(PID_FILE ": %s", strerror(errno))
-               : 0;
-}
-
-/* run/ was removed and has been restored. */
-static void
-restored(void) {
-    if (write_pid() < 0)
-        svr_err("%s", failure_reason());
-}
-
-static const struct control_duty control_duty = {.close = close_by_request,
-                                                 .reload = reload_begin,
-                                                 .forced = forced,
-                                                 .ask = ask_figures,
-                                                 .state = reload_state,
-                                                 .restored = restored};
 
 /* Calls on_start, and begins the first run. */
 static int
@@ -294,7 +231,7 @@ server_begin(void *unused) {
 
 int
 server_start(int dir) {
-    folder = part_folder = dir;
+    part_folder = dir;
     callback_open(begin_close);
     if (timers_open() < 0) {
         svr_fail("timers: no memory");
@@ -303,14 +240,12 @@ server_start(int dir) {
     int opened = reload_open(dir, apply_conf);
     if (opened < 0)
         return opened == RELOAD_BAD_CONF ? SERVER_BAD_CONF : SERVER_FAILED;
-    if (write_pid() < 0)
-        return SERVER_FAILED;
     if (loop_open() < 0) {
         svr_fail("event loop: %s", strerror(errno));
         return SERVER_FAILED;
     }
     status_state("starting");
-    if (control_open(dir, &control_duty) < 0)
+    if (control_open(dir, begin_close) < 0)
         return SERVER_FAILED;
     reload_log_conf(NULL);
     waits_for = part_send(PART_START, reload_conf(), NULL);
@@ -349,7 +284,6 @@ server_leave(int status) {
     if (restarts)
         end_parts(&status);
     status_remove();
-    unlinkat(folder, PID_FILE, 0);
-    unlinkat(folder, "run/control", 0);
+    control_remove();
     return status;
 }

@@ -1,12 +1,13 @@
 /* signals: what signals mean to the server, and what its threads and children
  * inherit.
  *
- * A child inherits the mask of the thread that starts it, and what is ignored.
- * So the thread of the hooks blocks nothing, and no signal is ignored: each has
- * its default or a handler, which exec resets. The main thread waits for the
- * signals, and the kernel prefers it. Only a signal that finds it busy with
- * another one, or comes right after one, may interrupt a hook, by a handler
- * that does the same. */
+ * A child inherits the mask of the thread that starts it, and the signals that
+ * are ignored. So the thread of the hooks blocks nothing, and no signal is
+ * ignored: each has its default or a handler, which exec resets. The main
+ * thread waits for the signals, and the kernel prefers it; a blocked signal is
+ * not lost while system(3) ignores it. Only a signal that finds the main thread
+ * busy with another one, or comes right after one, interrupts a hook, by a
+ * handler that does the same. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -20,22 +21,22 @@
 #include "signals.h"
 
 static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-static const int passed[] = {SIGPIPE, SIGXFSZ};
 enum { TAKEN = sizeof taken / sizeof *taken };
-enum { PASSED = sizeof passed / sizeof *passed };
 
-static struct {
-    int (*run)(int arg);
-    int arg;
-    pthread_t thread;
-} life;
+static int (*live)(void);
+static pthread_t life; /* the thread that runs it */
 static int bell = -1;
 static pid_t server;
 static atomic_uint noted; /* a bit for each signal that came */
 static atomic_bool held;
 
-/* Notes a signal. Also runs as a handler, in a child just born too: there the
- * signal has its default. */
+void
+signals_wake(void) {
+    eventfd_write(bell, 1);
+}
+
+/* Notes a signal; also as its handler. In a child that was just born the signal
+ * has its default. */
 static void
 note_signal(int number) {
     int saved = errno;
@@ -45,9 +46,9 @@ note_signal(int number) {
     } else {
         noted |= 1U << number;
         if (held)
-            pthread_kill(life.thread, number);
+            pthread_kill(life, number);
         else
-            eventfd_write(bell, 1);
+            signals_wake();
     }
     errno = saved;
 }
@@ -59,27 +60,18 @@ pass_signal(int number) {
 
 static void
 set_handlers(void (*note)(int), void (*pass)(int)) {
-    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = pass, .sa_flags = SA_RESTART};
+    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL);
+    action.sa_handler = note;
     for (int i = 0; i < TAKEN; i++)
         sigaction(taken[i], &action, NULL);
-    action.sa_handler = pass;
-    for (int i = 0; i < PASSED; i++)
-        sigaction(passed[i], &action, NULL);
 }
 
 /* Runs in a child of fork(2), which may live on without an exec. */
 static void
 free_child(void) {
     set_handlers(SIG_DFL, SIG_DFL);
-}
-
-static sigset_t
-taken_set(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    for (int i = 0; i < TAKEN; i++)
-        sigaddset(&set, taken[i]);
-    return set;
 }
 
 void
@@ -116,23 +108,25 @@ signals_thread(pthread_t *thread, void *(*work)(void *arg), void *arg) {
 
 static void *
 live_life(void *unused) {
-    life.thread = pthread_self();
+    life = pthread_self();
     signals_unblock();
-    exit(life.run(life.arg));
+    exit(live());
     return unused;
 }
 
 int
-signals_run(int (*run)(int arg), int arg) {
-    sigset_t set = taken_set(), all;
-    life.run = run;
-    life.arg = arg;
+signals_run(int (*its_live)(void)) {
+    sigset_t set, every;
+    live = its_live;
     server = getpid();
     bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (bell < 0)
         return errno;
-    sigfillset(&all); /* what the user handles is for the hooks' thread */
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    sigemptyset(&set);
+    for (int i = 0; i < TAKEN; i++)
+        sigaddset(&set, taken[i]);
+    sigfillset(&every); /* what the user handles is for the hooks' thread */
+    pthread_sigmask(SIG_SETMASK, &every, NULL);
     set_handlers(note_signal, pass_signal);
     int error = pthread_atfork(NULL, NULL, free_child);
     if (error == 0)
@@ -163,8 +157,9 @@ signals_take(void) {
 
 void
 signals_hold(void) {
-    sigset_t set = taken_set();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigset_t every;
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, NULL);
     held = true;
     for (int number = signals_take(); number; number = signals_take())
         raise(number);

@@ -77,6 +77,14 @@ status_reload(int code, const char *text) {
     change_done();
 }
 
+unsigned
+status_verdicts(void) {
+    pthread_mutex_lock(&lock);
+    unsigned count = now.applied + now.rejected;
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
 int
 status_verdict(char text[STATUS_TEXT]) {
     pthread_mutex_lock(&lock);

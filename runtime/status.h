@@ -62,10 +62,12 @@ void status_state(const char *state);
 void status_generation(unsigned generation, const char *build_id,
                        const char *pending);
 /* status_reload records the verdict on a reload: 0 = applied, 1 = rejected, and
- * its line. status_verdict returns the last one. */
+ * its line. status_verdict returns the last one, status_verdicts how many there
+ * were. */
 enum { STATUS_TEXT = 2048 };
 void status_reload(int code, const char *text);
 int status_verdict(char text[STATUS_TEXT]);
+unsigned status_verdicts(void);
 
 /* Turns of the loop, timers that ran, and timers that missed ticks. */
 extern struct status_loop { _Atomic int64_t turns, ticks, late; } status_loop;

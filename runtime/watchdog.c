@@ -8,56 +8,58 @@
 #include <time.h>
 
 #include "loop.h"
+#include "signals.h"
 #include "svr.h"
 #include "watchdog.h"
 
 #define NANO INT64_C(1000000000)
 
-/* A control thread that wakes later than this was itself kept from running. */
-enum { LATE_NS = 100000000 };
+/* The control thread looks at work LOOKS times within the span. A wait of
+ * IDLE_LOOKS looks is idle time. */
+enum { LOOKS = 8, IDLE_LOOKS = 2 };
 
-/* A wait of this share of the span is idle time. */
-enum { IDLE_SHARE = 4 };
+static void (*_Atomic on_hang)(const char *found); /* NULL: not started */
+static _Atomic int64_t span;
+static atomic_bool by_report;
 
-/* What the loop reports. Only `work_began` is judged: when the work began
- * that no report has ended, 0: there is none. A loop that waits has none. */
-static const struct watchdog_duty *_Atomic duty;
-static _Atomic int64_t work_began, span, wait_began; /* 0: it does not wait */
-static atomic_bool by_report, asleep;
-static _Atomic int64_t loop_began,
-    idle; /* since when, and how long it waited */
+/* What the loop reports. Only `work_began` is judged: when the work began that
+ * no report has ended yet; 0 = there is none. */
+static _Atomic int64_t work_began, wait_began; /* 0: it does not wait */
+static _Atomic int64_t loop_began, idle;       /* the sum of its waits */
 static struct {
     pthread_mutex_t lock;
     char name[64], longest_name[64];
     int64_t since, longest;
 } doing = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* What the control thread remembers from one look to the next. */
-static int64_t planned = INT64_MAX, warned_for;
-static bool hung;
+/* What the control thread has seen of the present work: when it began, the last
+ * look, and how long it has lasted as far as the looks were in time. */
+static struct {
+    int64_t work, until, spent;
+    bool warned, hung;
+} seen;
+static atomic_bool asleep = true; /* it saw no work: new work wakes it */
 
-/* Work begins: wakes the control thread if it had nothing to judge. */
+/* Work begins: wakes the control thread if it saw none. */
 static void
 begin_work(int64_t now) {
     work_began = now;
     if (atomic_exchange(&asleep, false))
-        duty->wake();
+        signals_wake();
 }
 
 void
-watchdog_start(const struct watchdog_duty *its_duty) {
-    duty = its_duty;
+watchdog_start(void (*hung)(const char *found)) {
+    on_hang = hung;
     loop_began = loop_now();
     begin_work(loop_began);
-    duty->wake();
 }
 
 void
 watchdog_limits(double seconds, bool report) {
-    int64_t former = atomic_exchange(&span, (int64_t)(seconds * (double)NANO));
+    span = (int64_t)(seconds * (double)NANO);
     by_report = report;
-    if (duty && former != span)
-        duty->wake();
+    signals_wake();
 }
 
 void
@@ -97,7 +99,7 @@ void
 watchdog_enter(const char *name) {
     int64_t now = loop_now();
     note_call(name, now);
-    if (!work_began && duty)
+    if (!work_began && on_hang)
         begin_work(now);
 }
 
@@ -151,75 +153,69 @@ describe(char *text, size_t size) {
 static void
 report_hang(void) {
     char where[128], text[160];
-    hung = true;
+    seen.hung = true;
     describe(where, sizeof where);
     svr_err("run_states_check: not receive report in %g s, start auto-exit!",
             (double)span / (double)NANO);
     snprintf(text, sizeof text, "run_states_check: %s", where);
     svr_err("%s", text);
-    duty->hung(text);
+    on_hang(text);
 }
 
 /* Warns at half the span, once. */
 static void
-warn_half(int64_t work, int64_t now) {
+warn_half(void) {
     char where[128];
-    if (warned_for == work)
+    if (seen.warned)
         return;
+    seen.warned = true;
     describe(where, sizeof where);
     svr_warn("run_states_check: not receive report in %.1f s, %s",
-             (double)(now - work) / (double)NANO, where);
-    warned_for = work;
+             (double)seen.spent / (double)NANO, where);
 }
 
-/* Returns when the work to be judged began; 0 = there is none. A wait of a
- * quarter of the span is no work, even where only the user's reports count. */
+/* Returns when the work to be judged began; 0 = there is none. A long wait ends
+ * the work also where only the user's reports count. */
 static int64_t
-work_to_judge(int64_t now, int64_t late) {
+work_to_judge(int64_t now, int64_t step) {
     int64_t work = work_began, began = wait_began;
-    if (work && began && now - began >= span / IDLE_SHARE)
-        return atomic_compare_exchange_strong(&work_began, &work, 0) ? 0 : work;
-    if (work && late > LATE_NS) { /* a stopped process, a suspended machine */
-        int64_t later = work + late;
-        bool warned = warned_for == work;
-        if (atomic_compare_exchange_strong(&work_began, &work, later))
-            work = later;
-        if (warned && work == later)
-            warned_for = later;
-    }
-    return work;
+    bool idles = began && now - began >= IDLE_LOOKS * step;
+    return idles && atomic_compare_exchange_strong(&work_began, &work, 0)
+               ? 0
+               : work;
 }
 
-/* Reports that the work of which it warned has ended. */
+/* Begins to judge other work; 0 = there is none. */
 static void
-all_clear(int64_t work) {
-    if (!warned_for || warned_for == work)
-        return;
-    svr_info("run_states_check: the loop runs again");
-    warned_for = 0;
+see_work(int64_t work) {
+    if (seen.warned)
+        svr_info("run_states_check: the loop runs again");
+    seen.work = seen.until = work;
+    seen.spent = 0;
+    seen.warned = false;
 }
 
+/* Each look counts at most the time for which it was planned, since a process
+ * that was stopped, or a machine that was suspended, does not hang. */
 int64_t
 watchdog_judge(void) {
-    int64_t now = loop_now();
-    if (!duty || span == 0 || hung)
+    int64_t now = loop_now(), step = span / LOOKS;
+    if (!on_hang || step == 0 || seen.hung)
         return INT64_MAX;
     asleep = true; /* work that begins from here on wakes this thread */
-    int64_t work = work_to_judge(now, now - planned);
-    all_clear(work);
-    planned = INT64_MAX;
+    int64_t work = work_to_judge(now, step);
+    if (work != seen.work)
+        see_work(work);
     if (!work)
         return INT64_MAX;
     asleep = false;
-    if (now - work >= span && warned_for == work) {
+    seen.spent += now - seen.until < step ? now - seen.until : step;
+    seen.until = now;
+    if (seen.spent >= LOOKS * step) {
         report_hang();
         return INT64_MAX;
     }
-    if (now - work < span / 2)
-        return planned = work + span / 2;
-    warn_half(work, now);
-    planned = now + span / 8;
-    if (planned > work + span && now < work + span)
-        planned = work + span;
-    return planned;
+    if (seen.spent >= LOOKS / 2 * step)
+        warn_half();
+    return now + step;
 }

@@ -344,9 +344,9 @@ END
     constructor 'abort();'
     [[ $output == *"died of signal 6 (Aborted) while it loaded; generation 1"* ]]
     constructor '_exit(0);'
-    [[ $output == *"ended the process with status 0 while it loaded"* ]]
+    [[ $output == *"ended with status 0 while it loaded"* ]]
     constructor 'for (;;) pause();'
-    [[ $output == *"did not load within 3 s"* ]]
+    [[ $output == *"handler.so: did not answer within 3 s while it loaded"* ]]
     run pgrep -P "$server"
     [ "$status" -eq 1 ]
     before=$(last_turn)

@@ -20,12 +20,21 @@ svr_log(enum svr_level level, const char *file, int line, const char *function,
 }
 
 static void
-nothing(void) {
+close_never(int exit_code) {
+    (void)exit_code;
 }
 
-static void
-state(char *text, int size) {
+void
+reload_state(char *text, int size) {
     snprintf(text, (size_t)size, "8 1");
+}
+
+void
+reload_begin(void) {
+}
+
+void
+reload_reject(void) {
 }
 
 static bool taken; /* by a part, with its descriptor */
@@ -51,6 +60,26 @@ loop_now(void) {
     return 0;
 }
 
+void
+loop_wake(void) {
+}
+
+void
+log_drain(void) {
+}
+
+int
+folder_replace(int dir, const char *path, const void *bytes, size_t size,
+               mode_t mode, folder_ready *ready) {
+    (void)dir, (void)path, (void)bytes, (void)size, (void)mode, (void)ready;
+    return 0;
+}
+
+void
+watchdog_doing(char name[64]) {
+    *name = '\0';
+}
+
 int
 loop_millis(int64_t until, int64_t now) {
     return (int)((until - now) / 1000000);
@@ -63,6 +92,15 @@ status_open(int dir, void (*changed)(void)) {
 
 void
 status_publish(void) {
+}
+
+void
+status_refresh(void) {
+}
+
+unsigned
+status_verdicts(void) {
+    return 0;
 }
 
 int
@@ -87,6 +125,10 @@ signals_fd(void) {
     return -1;
 }
 
+void
+signals_wake(void) {
+}
+
 int
 signals_thread(pthread_t *its, void *(*work)(void *arg), void *arg) {
     (void)its, (void)work, (void)arg;
@@ -103,14 +145,13 @@ watchdog_judge(void) {
 /* The input: how long the pieces are, then what the client sends. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const struct control_duty no_duty = {
-        .close = nothing, .reload = nothing, .ask = nothing, .state = state};
     int ends[2];
     char line[256];
     size_t piece = size ? 1 + data[0] % 70u : 1, used = 0;
     struct client *client = &clients[0];
-    duty = &no_duty;
-    bell = bell < 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : bell;
+    begin_close = close_never;
+    listener =
+        listener < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : listener;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         abort();
     for (size_t at = 1; at < size; at += piece)
