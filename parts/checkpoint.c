@@ -212,16 +212,16 @@ restore(void) {
                       : 0;
 }
 
-/* Saves on schedule, except while new code with another state is on trial: the
- * last good code must find a version that it knows. */
+/* Saves on schedule, except while new code with another state is on probation:
+ * the last good code must find a version that it knows. */
 static int
 tick(void *unused) {
-    bool trial = false;
+    bool probation = false;
     struct timer *timer;
     (void)unused;
     for (uint32_t i = 0; (timer = timers_at(i)); i++)
-        trial = trial || strcmp(timer->key, "svr.probation") == 0;
-    if (!trial || saved_version == handler_hooks()->state_version)
+        probation = probation || strcmp(timer->key, "svr.probation") == 0;
+    if (!probation || saved_version == handler_hooks()->state_version)
         svr_checkpoint_save();
     return 0;
 }

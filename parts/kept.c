@@ -61,7 +61,7 @@ read_slots(void) {
     int fd = folder_open(part_folder, INDEX, O_RDONLY | O_CLOEXEC, 0);
     if (fd >= 0 && read(fd, text, sizeof text - 1) > 0 &&
         sscanf(text, INDEX_FORM, &pair[KEPT_GOOD], &pair[KEPT_OLDER],
-               &pair[KEPT_TRIAL], &pair[KEPT_BAD]) == KEPT_SLOTS)
+               &pair[KEPT_PROBATION], &pair[KEPT_BAD]) == KEPT_SLOTS)
         slots = read_now;
     if (fd >= 0)
         close(fd);
@@ -92,8 +92,9 @@ kept_set(struct kept new) {
     char text[128];
     struct kept old = kept_slots();
     const unsigned *pair = new.pair;
-    int length = snprintf(text, sizeof text, INDEX_FORM, pair[KEPT_GOOD],
-                          pair[KEPT_OLDER], pair[KEPT_TRIAL], pair[KEPT_BAD]);
+    int length =
+        snprintf(text, sizeof text, INDEX_FORM, pair[KEPT_GOOD],
+                 pair[KEPT_OLDER], pair[KEPT_PROBATION], pair[KEPT_BAD]);
     if (memcmp(&old, &new, sizeof old) == 0)
         return 0;
     int result =

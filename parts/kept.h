@@ -10,7 +10,7 @@
 
 #include "part.h"
 
-enum kept_slot { KEPT_GOOD, KEPT_OLDER, KEPT_TRIAL, KEPT_BAD, KEPT_SLOTS };
+enum kept_slot { KEPT_GOOD, KEPT_OLDER, KEPT_PROBATION, KEPT_BAD, KEPT_SLOTS };
 
 /* The number of the pair in each slot; 0 = none. */
 struct kept {

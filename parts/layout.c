@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "trial.h"
 #include "folder.h"
 #include "handler.h"
 #include "layout-list.h"
@@ -33,7 +33,7 @@ after_word(const char *line, const char *word) {
 static int
 compare_types(char *const argv[], char why[FAILURE_SIZE]) {
     char line[FAILURE_SIZE];
-    int result = check_ask(part_folder, STDOUT_FILENO, READER, argv, line);
+    int result = trial_ask(part_folder, STDOUT_FILENO, READER, argv, line);
     const char *text = result > 0 ? line : "";
     const char *changed = after_word(text, LAYOUT_CHANGED);
     const char *silent = after_word(text, LAYOUT_UNKNOWN);

@@ -35,15 +35,15 @@ keep_slots(struct kept kept) {
         svr_warn("probation: %s", failure_reason());
 }
 
-/* Chooses the code at the start: a pair still on trial has ended badly. */
+/* Chooses the code at the start: a pair still on probation has ended badly. */
 static const struct source *
 choose_at_start(void) {
     if (handler_live()->code)
         return NULL;
     struct kept kept = kept_slots();
-    if (kept.pair[KEPT_TRIAL]) {
-        kept.pair[KEPT_BAD] = kept.pair[KEPT_TRIAL];
-        kept.pair[KEPT_TRIAL] = 0;
+    if (kept.pair[KEPT_PROBATION]) {
+        kept.pair[KEPT_BAD] = kept.pair[KEPT_PROBATION];
+        kept.pair[KEPT_PROBATION] = 0;
         keep_slots(kept);
     }
     return is_known_bad() ? kept_find(kept.pair[KEPT_GOOD], &good) : NULL;
@@ -58,16 +58,16 @@ same_pair(unsigned one, unsigned other) {
            kept_same(a.conf, b.conf);
 }
 
-/* Makes the pair on trial the good one. */
+/* Makes the pair on probation the good one. */
 static int
 promote(void *unused) {
     struct kept kept = kept_slots();
-    unsigned *pair = kept.pair, trial = pair[KEPT_TRIAL];
-    if (trial && !same_pair(trial, pair[KEPT_GOOD]))
+    unsigned *pair = kept.pair, probation = pair[KEPT_PROBATION];
+    if (probation && !same_pair(probation, pair[KEPT_GOOD]))
         pair[KEPT_OLDER] = pair[KEPT_GOOD];
-    if (trial)
-        pair[KEPT_GOOD] = trial;
-    pair[KEPT_TRIAL] = 0;
+    if (probation)
+        pair[KEPT_GOOD] = probation;
+    pair[KEPT_PROBATION] = 0;
     keep_slots(kept);
     return unused != NULL;
 }
@@ -102,9 +102,9 @@ is_known(void) {
            kept_same(source_built.conf, files.conf);
 }
 
-/* Puts the live pair on trial. */
+/* Puts the live pair on probation. */
 static void
-begin_trial(const struct conf *conf, double seconds) {
+begin_probation(const struct conf *conf, double seconds) {
     struct kept kept = kept_slots();
     if (seconds == 0 && is_known())
         return;
@@ -112,7 +112,7 @@ begin_trial(const struct conf *conf, double seconds) {
     if (!pair)
         svr_warn("probation: this generation is not kept: %s",
                  failure_reason());
-    kept.pair[KEPT_TRIAL] = pair;
+    kept.pair[KEPT_PROBATION] = pair;
     kept.pair[KEPT_BAD] = 0;
     keep_slots(kept);
     callback_timer((struct timer){.key = "svr.probation",
@@ -123,11 +123,11 @@ begin_trial(const struct conf *conf, double seconds) {
         promote(NULL);
 }
 
-/* Ends the trial at a clean close. */
+/* Ends the probation at a clean close. */
 static void
-end_trial(void) {
+end_probation(void) {
     struct kept kept = kept_slots();
-    kept.pair[KEPT_TRIAL] = 0;
+    kept.pair[KEPT_PROBATION] = 0;
     keep_slots(kept);
 }
 
@@ -139,11 +139,11 @@ probation_event(enum part_event event, const struct conf *conf,
         svr_warn("%s", verdict);
         status_note(STATUS_ERROR, verdict);
     } else if (event == PART_READY) {
-        begin_trial(conf, 0);
+        begin_probation(conf, 0);
     } else if (event == PART_RELOADED && !what && source == &source_built) {
-        begin_trial(conf, conf_number(conf, "svr.reload.probation"));
+        begin_probation(conf, conf_number(conf, "svr.reload.probation"));
     } else if (event == PART_END && source) {
-        end_trial();
+        end_probation();
     }
     return 0;
 }

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "trial.h"
 #include "folder.h"
 #include "inherited.h"
 #include "handler.h"
@@ -90,13 +90,13 @@ static int
 prove(const char *program) {
     char path[48], warning[FAILURE_SIZE] = "";
     struct handler copy = {.source = &source_built, .copy = UINT_MAX};
-    struct check check = {.program = program,
+    struct trial check = {.program = program,
                           .source = {path, source_built.conf}};
     int result = copy_binary();
     if (result == 0)
         result = handler_copy(part_folder, &copy, path);
     if (result == 0)
-        result = check_run(part_folder, check, warning);
+        result = trial_run(part_folder, check, warning);
     if (result == 0)
         result = part_successor(path);
     handler_drop(part_folder, &copy);

@@ -14,15 +14,15 @@ static atomic_uint wanted;
 static unsigned taken;
 static struct kept_files files;
 
-/* Chooses the last good pair, if a pair is on trial or about to be reloaded;
- * else the one before the running pair. The choice is made at the request,
- * whatever a pending reload does to the slots. */
+/* Chooses the last good pair, if a pair is on probation or about to be
+ * reloaded; else the one before the running pair. The choice is made at the
+ * request, whatever a pending reload does to the slots. */
 static enum part_answer
 rollback_request(const char *line, int client) {
     if (strcmp(line, "rollback") != 0)
         return PART_UNKNOWN;
     struct kept kept = kept_slots();
-    bool good = kept.pair[KEPT_TRIAL] || control_reloads();
+    bool good = kept.pair[KEPT_PROBATION] || control_reloads();
     unsigned pair = kept.pair[good ? KEPT_GOOD : KEPT_OLDER];
     if (pair) {
         wanted = pair;
@@ -49,11 +49,11 @@ static void
 settle(void) {
     struct kept kept = kept_slots();
     unsigned *pair = kept.pair;
-    if (pair[KEPT_TRIAL])
-        pair[KEPT_BAD] = pair[KEPT_TRIAL];
+    if (pair[KEPT_PROBATION])
+        pair[KEPT_BAD] = pair[KEPT_PROBATION];
     else if (pair[KEPT_GOOD] != taken)
         pair[KEPT_BAD] = pair[KEPT_GOOD];
-    pair[KEPT_TRIAL] = 0;
+    pair[KEPT_PROBATION] = 0;
     pair[KEPT_GOOD] = taken;
     if (pair[KEPT_OLDER] == taken)
         pair[KEPT_OLDER] = 0;

@@ -23,6 +23,10 @@ enum {
 };
 #define SECOND INT64_C(1000000000)
 
+/* How long what failed rests: twice as long after each failure in a row. */
+#define SHORTEST_REST (SECOND / 100)
+#define LONGEST_REST  SECOND
+
 static void (*close_server)(int status);
 static atomic_bool stopped;     /* the server closes: only posts are called */
 static struct loop_post *posts; /* those that were not called yet */
@@ -99,11 +103,11 @@ callback_failed(const char *name, int result) {
 
 int64_t
 callback_pause(unsigned char *fails, int result) {
-    int64_t pause = SECOND / 100 << *fails;
+    int64_t pause = SHORTEST_REST << *fails;
     if (result >= 0)
         return *fails = 0;
-    *fails += pause < SECOND;
-    return pause < SECOND ? pause : SECOND;
+    *fails += pause < LONGEST_REST;
+    return pause < LONGEST_REST ? pause : LONGEST_REST;
 }
 
 int

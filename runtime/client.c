@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "buffer.h"
-#include "check.h"
+#include "trial.h"
 #include "client.h"
 #include "folder.h"
 #include "handler.h"
@@ -267,7 +267,7 @@ client_ask(int dir, const char *request, enum client_wait wait) {
 int
 client_check(int dir) {
     char warning[FAILURE_SIZE] = "", path[48];
-    struct check check = {.source = source_built};
+    struct trial check = {.source = source_built};
     struct talk talk = {.request = "state"};
     unsigned long abi = SVR_ABI;
     struct handler live = {.copy = 0};
@@ -284,7 +284,7 @@ client_check(int dir) {
     int result =
         live.copy > 0 && same_build ? part_candidate(&candidate, warning) : 0;
     if (result == 0)
-        result = check_run(dir, check, warning);
+        result = trial_run(dir, check, warning);
     if (result == 0 && !same_build)
         result = svr_fail("the running server is of another build: restart");
     if (result < 0)

@@ -1,4 +1,4 @@
-/* main: arguments, the lock for life, detaching, exit statuses. */
+/* main: arguments, the lock for life, detaching. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "trial.h"
 #include "client.h"
 #include "derive.h"
 #include "folder.h"
@@ -249,7 +249,7 @@ main(int argc, char *argv[]) {
     char line[64];
     signals_reset();
     if (argc == 7 && strcmp(argv[1], "--check") == 0)
-        return check_main(argv + 2);
+        return trial_main(argv + 2);
     open_standard_files();
     if (argc == 2 || argc == 3) {
         snprintf(line, sizeof line, "%s%s%s", argv[1], argc == 3 ? " " : "",

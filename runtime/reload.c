@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "callback.h"
-#include "check.h"
+#include "trial.h"
 #include "failure.h"
 #include "folder.h"
 #include "handler.h"
@@ -129,14 +129,14 @@ try_candidate(void) {
     char live[48];
     handler_path(handler_live(), live);
     struct candidate candidate = {source->code, reload.copy, live};
-    struct check trial = {.source = {reload.copy, source->conf},
+    struct trial trial = {.source = {reload.copy, source->conf},
                           .running = true,
                           .size = handler_hooks()->state_size,
                           .version = handler_hooks()->state_version};
     *reload.warning = '\0';
     return part_candidate(&candidate, reload.warning) < 0
                ? -1
-               : check_run(folder, trial, reload.warning);
+               : trial_run(folder, trial, reload.warning);
 }
 
 static void *

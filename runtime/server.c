@@ -1,4 +1,5 @@
-/* server: the life: start, loop, summary, close. */
+/* server: the life: start, loop, summary, close. server_start, server_run and
+ * server_leave tell it; hung and begin_close also run on the control thread. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* signals: what signals mean to the server, and what its threads and children
+/* signals: how signals reach the control thread, and what threads and children
  * inherit.
  *
  * A child inherits the mask of the thread that starts it, and the signals that

@@ -1,4 +1,4 @@
-/* check: tries a handler and svr_conf in a process that may die of them. */
+/* trial: tries a handler and svr_conf in a process that may die of them. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "trial.h"
 #include "folder.h"
 #include "handler.h"
 #include "log.h"
@@ -46,7 +46,7 @@ start_trial(int dir, int fd, int verdict, const char *program,
 }
 
 int
-check_ask(int dir, int fd, const char *program, char *const argv[],
+trial_ask(int dir, int fd, const char *program, char *const argv[],
           char line[FAILURE_SIZE]) {
     int ends[2], status = 0;
     pid_t pid;
@@ -102,22 +102,22 @@ judge_answer(const char *answer, char warning[FAILURE_SIZE]) {
 }
 
 int
-check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
+trial_run(int dir, struct trial trial, char warning[FAILURE_SIZE]) {
     char answer[FAILURE_SIZE] = "", size[24], version[16], program[32];
     char *argv[] = {SVR_PROJECT,
                     "--check",
-                    (char *)check.source.code,
-                    (char *)check.source.conf,
-                    check.running ? "1" : "0",
+                    (char *)trial.source.code,
+                    (char *)trial.source.conf,
+                    trial.running ? "1" : "0",
                     size,
                     version,
                     NULL};
-    snprintf(size, sizeof size, "%zu", check.size);
-    snprintf(version, sizeof version, "%d", check.version);
+    snprintf(size, sizeof size, "%zu", trial.size);
+    snprintf(version, sizeof version, "%d", trial.version);
     int own = open_program();
     snprintf(program, sizeof program, "/proc/self/fd/%d", own);
-    int result = check_ask(
-        dir, VERDICT_FD, check.program ? check.program : program, argv, answer);
+    int result = trial_ask(
+        dir, VERDICT_FD, trial.program ? trial.program : program, argv, answer);
     folder_close(own);
     if (result == 0)
         svr_fail("handler.so: %s while it loaded", failure_reason());
@@ -127,16 +127,16 @@ check_run(int dir, struct check check, char warning[FAILURE_SIZE]) {
 /* Does all that a reload does before its first visible effect. Warns of static
  * variables, which the build lists in svr_statics. */
 static int
-try_all(const struct check *check, char warning[FAILURE_SIZE]) {
+try_all(const struct trial *trial, char warning[FAILURE_SIZE]) {
     struct handler handler;
     int dir = part_folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (handler_load(dir, check->source.code, &handler) < 0)
+    if (handler_load(dir, trial->source.code, &handler) < 0)
         return -1;
-    if (check->running &&
-        handler_fits(handler.table, check->size, check->version) < 0)
+    if (trial->running &&
+        handler_fits(handler.table, trial->size, trial->version) < 0)
         return -1;
     const struct svr_key *keys = handler.table->keys;
-    struct conf *conf = part_conf(dir, check->source.conf, keys);
+    struct conf *conf = part_conf(dir, trial->source.conf, keys);
     void *values = calloc(1, handler.table->conf_size + 1);
     if (conf && !values)
         return svr_fail("svr_conf: no memory");
@@ -151,15 +151,15 @@ try_all(const struct check *check, char warning[FAILURE_SIZE]) {
 }
 
 int
-check_main(char *const argv[]) {
+trial_main(char *const argv[]) {
     char warning[FAILURE_SIZE] = "", line[FAILURE_SIZE];
-    struct check check = {.source = {argv[0], argv[1]},
+    struct trial trial = {.source = {argv[0], argv[1]},
                           .running = *argv[2] == '1',
                           .size = strtoul(argv[3], NULL, 10),
                           .version = atoi(argv[4])};
     fcntl(VERDICT_FD, F_SETFD, FD_CLOEXEC);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    int result = try_all(&check, warning);
+    int result = try_all(&trial, warning);
     text_line(line, sizeof line, result < 0 ? failure_reason() : warning);
     dprintf(VERDICT_FD, "%s%s\n", result < 0 ? FAILED : PASSED, line);
     _exit(0);
