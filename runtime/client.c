@@ -134,7 +134,7 @@ ask_server(int dir, struct talk *talk, int64_t patience_ms) {
 /* ---- A server that does not answer ------------------------------------ */
 
 /* Prints the status that the server published last. */
-static int
+static void
 print_last_status(int dir, const struct talk *talk) {
     char path[64];
     const char *space = strchr(talk->request, ' ');
@@ -145,11 +145,11 @@ print_last_status(int dir, const struct talk *talk) {
                 SVR_PROJECT ": runs (pid %d), but does not answer, and has "
                             "published no such status (%s: %s)\n",
                 (int)talk->holder.pid, path, strerror(errno));
-        return 0;
+        return;
     }
     copy_answer(fd, talk, stdout);
+    fflush(stdout); /* what follows on stderr comes after it */
     close(fd);
-    return 0;
 }
 
 /* Prints why there is no answer, or the last status. Returns the exit status.
@@ -157,6 +157,8 @@ print_last_status(int dir, const struct talk *talk) {
 static int
 no_answer(int dir, const struct talk *talk) {
     bool pending = talk->wait == CLIENT_VERDICT;
+    bool shows = strncmp(talk->request, "status", strlen("status")) == 0;
+    bool for_program = strchr(talk->request, ' ') != NULL; /* a form */
     int pid = (int)talk->holder.pid;
     if (errno == EACCES || errno == EPERM) {
         fprintf(stderr,
@@ -165,13 +167,15 @@ no_answer(int dir, const struct talk *talk) {
                 strerror(errno));
         return 1;
     }
-    if (strncmp(talk->request, "status", strlen("status")) == 0)
-        return print_last_status(dir, talk);
+    if (shows)
+        print_last_status(dir, talk);
+    if (shows && for_program)
+        return 0;
     fprintf(pending ? stdout : stderr,
             "%s: the server (pid %d) does not answer; is it stopped? "
             "(kill -CONT %d; kill -KILL %d ends it)\n",
             pending ? "pending" : SVR_PROJECT, pid, pid, pid);
-    return pending ? CLIENT_PENDING : 1;
+    return pending ? CLIENT_PENDING : shows ? 0 : 1;
 }
 
 /* ---- Requests --------------------------------------------------------- */

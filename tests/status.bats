@@ -166,6 +166,7 @@ END
     # what is shown is not from the start
     run bounded ./svr.sh status
     [[ ${lines[1]} == "no answer    "*"last known figures, of 20"* ]]
+    [[ ${lines[-1]} == "demo: the server (pid $server) does not answer; is it stopped? (kill -CONT $server;"* ]]
     [ "$(json turns)" -ge 5 ]
     kill -CONT "$server"
     bounded ./svr.sh close
