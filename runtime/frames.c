@@ -31,7 +31,7 @@ frames_take(void *addresses[], int most) {
     return frames.count < 0 ? 0 : frames.count;
 }
 
-#ifndef __GLIBC__
+#if !__has_include(<gnu/libc-version.h>)
 /* A compiler whose library was built for glibc asks glibc's loader which object
  * is at an address, and where its table for unwinding is. */
 struct object {

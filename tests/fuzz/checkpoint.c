@@ -13,6 +13,7 @@
 #include "../../runtime/buffer.c"
 #include "../../runtime/folder.c"
 #include "../../runtime/failure.c"
+#include "../../runtime/frames.c"
 #include "../../runtime/text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

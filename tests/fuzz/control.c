@@ -5,6 +5,7 @@
 
 #include "../../runtime/control.c"
 #include "../../runtime/failure.c"
+#include "../../runtime/frames.c"
 #include "../../runtime/text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

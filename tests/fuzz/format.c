@@ -7,6 +7,7 @@
 #include "../../parts/json.c"
 #include "../../runtime/format.c"
 #include "../../runtime/failure.c"
+#include "../../runtime/frames.c"
 #include "../../runtime/text.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
