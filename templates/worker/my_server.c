@@ -48,16 +48,9 @@ tick(void *unused) {
 /* Called once, before the first run. A failure ends the server. */
 static int
 on_start(void) {
+    svr_info("on_start: input %s, output %s", svr_conf()->in, svr_conf()->out);
     svr_add_timer("hourly", tick, NULL, (struct svr_when){.every = 3600});
     return svr_add_timer("midnight", tick, NULL, (struct svr_when){.at = 'D'});
-}
-
-/* Called after a failure, which the server has logged. SVR_GO_ON: it tries
- * again, after a pause of up to a second; SVR_CLOSE: it ends. */
-static int
-on_except(const struct svr_error *error) {
-    svr_debug("%s will be tried again", error->where);
-    return SVR_GO_ON;
 }
 
 /* Called each minute (svr.timer.summary_output_time_point), and at the close:
@@ -97,7 +90,9 @@ run(void) {
     return (int)svr_conf()->my_pause_ms;
 }
 
+/* The hook on_except is left out: after a failure, which the server logs, it
+ * tries again, after a pause of up to a second. */
 SVR_HANDLER(.on_start = on_start, .on_reload = report, .on_close = report,
-            .on_except = on_except, .get_summary = get_summary, .run = run,
-            .migrate = migrate_state, .state_size = sizeof(struct state),
-            .state_version = 1, .callbacks = SVR_CALLBACKS(tick));
+            .get_summary = get_summary, .run = run, .migrate = migrate_state,
+            .state_size = sizeof(struct state), .state_version = 1,
+            .callbacks = SVR_CALLBACKS(tick));
