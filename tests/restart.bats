@@ -202,7 +202,7 @@ END
     wait_line 5 '>> on_close'
     run bounded ./svr.sh restart
     [ "$status" -eq 1 ]
-    [[ $output == *"on its way already"* ]]
+    [[ $output == *"already under way"* ]]
     (exec ./svr.sh close >close.txt 2>&1 3>&-) &
     helpers+=("$!")
     wait_line 5 'closing already'
