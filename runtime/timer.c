@@ -62,7 +62,7 @@ chain(const char key[TIMER_KEY_SIZE]) {
 /* ---- The heap --------------------------------------------------------- */
 
 static void
-place(uint32_t i, struct slot slot) {
+put_slot(uint32_t i, struct slot slot) {
     heap[i] = slot;
     pool[slot.timer].place = i;
 }
@@ -71,10 +71,10 @@ place(uint32_t i, struct slot slot) {
 static void
 sift_up(uint32_t i, struct slot slot) {
     while (i > 0 && slot.due < heap[(i - 1) / ARITY].due) {
-        place(i, heap[(i - 1) / ARITY]);
+        put_slot(i, heap[(i - 1) / ARITY]);
         i = (i - 1) / ARITY;
     }
-    place(i, slot);
+    put_slot(i, slot);
 }
 
 /* Puts a slot at place `i`, or below it. */
@@ -87,10 +87,10 @@ sift_down(uint32_t i, struct slot slot) {
                 least = c;
         if (least >= all->count || heap[least].due >= slot.due)
             break;
-        place(i, heap[least]);
+        put_slot(i, heap[least]);
         i = least;
     }
-    place(i, slot);
+    put_slot(i, slot);
 }
 
 /* When the loop wakes for a timer: for the user's, at a multiple of the span;
