@@ -8,7 +8,7 @@ commands=(
     'close:close safely and wait for the end'
     'restart:build, then become the new server'
     'rollback:back to the last good code and configuration'
-    'status:what runs, since when, and how it goes'
+    'status:what runs, since when, and its figures'
     'check:would this code and configuration be accepted?'
     'logs:the last lines of console and file log'
     'dev:run, and build and reload at each save'

@@ -11,14 +11,14 @@ server=build/$name
 usage() {
     cat >&2 <<END
 usage: ./svr.sh COMMAND
-  start                 in the background; returns when on_start is through
+  start                 in the background; returns when on_start has ended
   run                   in the foreground, for supervisors and containers
   reload                build, then swap code, configuration and log sinks
   close                 close safely and wait for the end
   restart               build, then become the new server: same process,
                         listening sockets kept
   rollback              back to the last good code and configuration
-  status                what runs, since when, and how it goes;
+  status                what runs, since when, and its figures;
                         --json and --metrics (Prometheus) for machines
   check                 would this code and configuration be accepted?
   logs [-f] [-n N]      the last N lines (10) of console and file log;
