@@ -159,6 +159,7 @@ trial_main(char *const argv[]) {
                           .version = atoi(argv[4])};
     fcntl(VERDICT_FD, F_SETFD, FD_CLOEXEC);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    alarm(LIMIT_MS / 1000 + 1); /* for one whose server was killed */
     int result = try_all(&trial, warning);
     text_line(line, sizeof line, result < 0 ? failure_reason() : warning);
     dprintf(VERDICT_FD, "%s%s\n", result < 0 ? FAILED : PASSED, line);

@@ -355,6 +355,22 @@ END
     applied
 }
 
+@test "a trial that hangs ends, even if its server is killed meanwhile" {
+    hooks <<'END'
+SVR_HANDLER(.run = NULL);
+END
+    build
+    run_server
+    wait_until 5 eval '[ "$(json state 2>/dev/null)" = running ]'
+    echo '__attribute__((constructor)) static void early(void) { for (;;) pause(); }' >>my_server.c
+    build
+    (SVR_BUILD=0 exec ./svr.sh reload >reload.txt 2>&1 3>&-) &
+    helpers+=("$!")
+    wait_until 3 eval 'trial=$(pgrep -P "$server")'
+    kill -KILL "$server"
+    wait_until 10 gone "$trial"
+}
+
 @test "C14 a larger state needs migrate, in both directions" {
     counting_hooks
     build
