@@ -8,7 +8,8 @@ setup() {
 
 @test "every file that the page and its picture name exists" {
     grep -oE '(generator|runtime|parts|templates|scripts|docs)/[A-Za-z0-9_./-]+' $page |
-        sed 's/[.]$//' | grep -vxE 'parts/NAME\.c|parts/table\.c|templates/NAME\.txt' | sort -u >"$BATS_TEST_TMPDIR/names"
+        sed 's/[.]$//' | grep -vxE 'parts/NAME\.c|parts/table\.c|templates/NAME\.txt' |
+        sort -u >"$BATS_TEST_TMPDIR/names"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -gt 40 ]
     # In the picture they stand without a folder: the core's.
     grep -oE '[a-z_]+\.c\b' docs/architecture.svg | grep -v '^my_' |
