@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "trial.h"
 #include "folder.h"
 #include "handler.h"
 #include "layout-list.h"
 #include "part.h"
+#include "trial.h"
 
 #define READER "build/programs.d/layout-reader"
 /* All types that data of this server may have, and those after a reload. */

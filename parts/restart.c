@@ -14,7 +14,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "trial.h"
 #include "folder.h"
 #include "inherited.h"
 #include "handler.h"
@@ -22,6 +21,7 @@
 #include "loop.h"
 #include "server.h"
 #include "signals.h"
+#include "trial.h"
 
 #define BINARY "build/" SVR_PROJECT
 #define PROBE  "run/restart.new"

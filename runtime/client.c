@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "buffer.h"
-#include "trial.h"
 #include "client.h"
 #include "folder.h"
 #include "handler.h"
 #include "lock.h"
 #include "loop.h"
+#include "trial.h"
 
 enum { TRY_MS = 10, ANSWER_MS = 2000, GRACE_MS = 500, END_MS = 2500 };
 enum { UNKNOWN_MS = 10000 }; /* assumed if the server noted none */

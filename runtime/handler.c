@@ -154,19 +154,31 @@ blame_loader(void) {
                     strstr(text, "static TLS") ? ": restart the server" : "");
 }
 
-/* Reports whether a file is an ELF file up to its table of sections, which
- * stands at the end: the loader would crash on one that is cut off. */
+/* Reports whether an ELF file has all of its segments, and its table of
+ * sections, which stands at the end: the loader would crash on one that is cut
+ * off. */
 static bool
 is_whole(int fd) {
     struct stat file;
     ElfW(Ehdr) head;
+    ElfW(Phdr) segment;
     if (fstat(fd, &file) < 0 ||
         pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
         memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
         return false;
     uint64_t size = (uint64_t)file.st_size,
              sections = (uint64_t)head.e_shnum * head.e_shentsize;
-    return head.e_shoff <= size && sections <= size - head.e_shoff;
+    if (head.e_shoff > size || sections > size - head.e_shoff)
+        return false;
+    for (size_t i = 0; i < head.e_phnum; i++) {
+        off_t row = (off_t)(head.e_phoff + i * sizeof segment);
+        if (pread(fd, &segment, sizeof segment, row) !=
+                (ssize_t)sizeof segment ||
+            segment.p_offset > size ||
+            segment.p_filesz > size - segment.p_offset)
+            return false;
+    }
+    return true;
 }
 
 int

@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "trial.h"
 #include "client.h"
 #include "derive.h"
 #include "folder.h"
@@ -22,6 +21,7 @@
 #include "part.h"
 #include "server.h"
 #include "signals.h"
+#include "trial.h"
 
 #define CONSOLE_FILE "log/" SVR_PROJECT ".console"
 

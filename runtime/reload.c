@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "callback.h"
-#include "trial.h"
 #include "failure.h"
 #include "folder.h"
 #include "handler.h"
@@ -20,6 +19,7 @@
 #include "reload.h"
 #include "signals.h"
 #include "status.h"
+#include "trial.h"
 #include "watchdog.h"
 
 /* What a generation brings, besides its code. */
@@ -324,10 +324,10 @@ clear_file(const char *name) {
 
 /* Loads the first generation, its configuration and its log. */
 static int
-load_first(int dir) {
+load_first(void) {
     struct setup setup;
     struct handler *candidate = &reload.candidate;
-    folder_each(dir, "run", clear_file);
+    folder_each(folder, "run", clear_file);
     *candidate = (struct handler){
         .generation = 1, .source = part_source(), .copy = ++copies};
     if (handler_copy(folder, candidate, reload.copy) < 0)
@@ -365,6 +365,6 @@ int
 reload_open(int dir, void (*its_applied)(const struct conf *conf)) {
     folder = dir;
     applied = its_applied;
-    int result = load_first(dir);
+    int result = load_first();
     return result < 0 ? result : make_state();
 }

@@ -271,3 +271,17 @@ END
     [[ $output == *'unknown command "nonsense"'* ]]
     cd "$P"
 }
+
+@test "a handler.so that is cut off, without a table of sections too: the start fails with the reason" {
+    python3 - <<'END'
+code = bytearray(open("build/handler.so", "rb").read())
+wide = code[4] == 2  # ELF of 64 bits
+at, size, counts = (40, 8, 58) if wide else (32, 4, 46)
+code[at:at + size] = bytes(size)
+code[counts:counts + 6] = bytes(6)
+open("cut.so", "wb").write(code[:len(code) // 4])
+END
+    mv cut.so build/handler.so
+    run -1 bounded ./svr.sh start
+    [[ $output == *"start failed: run/handler.1.so: no whole shared object"* ]]
+}
